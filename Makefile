@@ -1,0 +1,126 @@
+# Works with GNU make 3.81, which macOS ships.
+SHELL := bash
+
+# Settings, each of which can be given on the command line: make book PYTHON=python3.12
+PYTHON ?= $(shell sh tools/find_python.sh)
+TORCH_INDEX ?=
+PORT ?= 8000
+
+VENV := .venv
+BIN := $(VENV)/bin
+HTML := _build/html
+STAMPS := _build/stamps
+
+# A stamp is the time at which a step last succeeded; a step runs again when what it reads is newer.
+without_caches = ! -path '*/__pycache__/*' ! -path '*/.ipynb_checkpoints/*' ! -name .DS_Store
+files_in = $(shell find $(1) -type f $(without_caches) 2>/dev/null)
+LIBRARY := $(call files_in,gahr_lib)
+PAGES := $(call files_in,book) _config.yml _toc.yml
+CHAPTERS := $(wildcard book/chapters/*.ipynb)
+SITE_TESTS := $(call files_in,tests/book tests/browser)
+UNIT_TESTS := $(filter-out $(SITE_TESTS),$(call files_in,tests))
+SCRIPTS := $(call files_in,tools benchmarks .ci .github)
+PROJECT := README.md CITATION.cff environment.yml Makefile
+READY := $(VENV)/ready
+
+.PHONY: help book serve test lint format bench lock clean distclean
+.DELETE_ON_ERROR:
+
+help:  ## List the targets and the settings (default)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  Settings, e.g. make book PYTHON=python3.12:"
+	@echo "    PYTHON       a Python from 3.11 to 3.14; by default the first one found"
+	@echo "    TORCH_INDEX  where to take PyTorch from. On Linux without a GPU this is the small build:"
+	@echo "                 TORCH_INDEX=https://download.pytorch.org/whl/cpu"
+	@echo "    PORT         of make serve; 8000"
+
+# ---------------------------------------------------------------------------- the environment
+
+$(READY): export PIP_DISABLE_PIP_VERSION_CHECK = 1
+$(READY): export TORCH_INDEX := $(TORCH_INDEX)
+$(READY): pyproject.toml constraints.txt
+	@command -v "$(PYTHON)" > /dev/null || { echo "No Python was found. Install Python 3.11 or" \
+	    "newer, or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@"$(PYTHON)" tools/preflight.py
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@rm -f $(VENV)/pip.log
+	@# From an index of PyTorch's own only torch itself; what it needs is in the lock as well.
+	@test -z "$(TORCH_INDEX)" || $(BIN)/python -m pip install --retries 2 --log $(VENV)/pip.log \
+	    --no-deps --index-url "$(TORCH_INDEX)" --constraint constraints.txt torch \
+	    || { $(BIN)/python tools/preflight.py $(VENV)/pip.log; exit 1; }
+	@$(BIN)/python -m pip install --retries 2 --log $(VENV)/pip.log --constraint constraints.txt \
+	    --editable '.[book,test,zoo]' \
+	    || { $(BIN)/python tools/preflight.py $(VENV)/pip.log; exit 1; }
+	@touch $@
+
+lock: $(READY)  ## Resolve pyproject.toml into constraints.txt again
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras \
+	    --fork-strategy fewest --annotation-style line --custom-compile-command "make lock" \
+	    --upgrade --quiet --output-file constraints.txt
+
+# ------------------------------------------------------------------------------------ the book
+
+book: $(STAMPS)/book  ## Execute the chapters and build the site under _build/html
+	@echo "The book is at $(HTML)/index.html; make serve opens it to a browser."
+
+serve: book  ## Show the built book on 127.0.0.1
+	@$(BIN)/python tools/serve.py $(HTML) $(PORT)
+
+# Results of executed cells are kept, and used again while the code of a chapter stays the same.
+# They are as old as the library that made them, so they go when it changes.
+$(STAMPS)/library: $(LIBRARY) $(READY)
+	@rm -rf _build/.jupyter_cache
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/book: $(PAGES) $(STAMPS)/library
+	@rm -rf $(HTML)
+	@set -o pipefail; $(BIN)/jupyter-book build . --all -W -n --keep-going -q 2>&1 \
+	    | tee _build/book.log
+	@touch $@
+
+# ----------------------------------------------------------------------------------- the tests
+
+test: $(STAMPS)/lint $(STAMPS)/unit $(STAMPS)/chapters $(STAMPS)/site  ## Run everything that guards the project
+	@echo "Every test has passed on the files as they are."
+
+lint: $(STAMPS)/lint  ## Check style, types, stripped notebooks and vendored files
+	@echo "Style, types, notebooks and vendored files are in order."
+
+$(STAMPS)/lint: $(LIBRARY) $(PAGES) $(SITE_TESTS) $(UNIT_TESTS) $(SCRIPTS) $(READY)
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/python tools/strip_notebooks.py --check $(CHAPTERS)
+	$(BIN)/python tools/vendor.py --check
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/unit: $(LIBRARY) $(UNIT_TESTS) $(SCRIPTS) $(PROJECT) _config.yml $(READY)
+	$(BIN)/pytest --ignore tests/book --ignore tests/browser
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/chapters: $(CHAPTERS) $(LIBRARY) tests/book/nbval_sanitize.cfg $(READY)
+	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 --nbval-kernel-name python3 \
+	    --nbval-sanitize-with tests/book/nbval_sanitize.cfg book/chapters
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/site: $(STAMPS)/book $(SITE_TESTS)
+	$(BIN)/pytest tests/book tests/browser
+	@touch $@
+
+bench: $(READY)  ## Measure the speeds that the project promises
+	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only
+
+format: $(READY)  ## Format code and chapters, and strip the chapters' outputs
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python tools/strip_notebooks.py $(CHAPTERS)
+
+# ---------------------------------------------------------------------------------------- away
+
+clean:  ## Remove everything that was built
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+
+distclean: clean  ## Remove the environment too
+	rm -rf $(VENV)

@@ -1,0 +1,20 @@
+/* Repairs for screen readers that the theme leaves open; each names its rule in axe-core. */
+document.addEventListener("DOMContentLoaded", () => {
+  // label-content-name-mismatch: a button is named by the text that it shows, and by nothing else.
+  for (const button of document.querySelectorAll(".search-button-field")) {
+    button.removeAttribute("aria-label");
+  }
+  // Font Awesome turns an icon's title attribute into an element, before this or after it.
+  for (const icon of document.querySelectorAll(".theme-switch-button .theme-switch")) {
+    icon.removeAttribute("title");
+    icon.querySelector("title")?.remove();
+    icon.removeAttribute("aria-labelledby");
+    icon.setAttribute("aria-hidden", "true");
+  }
+  // region: the book's title lies in a landmark too.
+  const sidebar = document.querySelector(".bd-sidebar-primary");
+  if (sidebar) {
+    sidebar.setAttribute("role", "region");
+    sidebar.setAttribute("aria-label", "Book");
+  }
+});

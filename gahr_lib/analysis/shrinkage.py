@@ -1,0 +1,87 @@
+"""Denoising by shrinking coefficients in an orthonormal basis: oracles and their errors.
+
+All functions take the coefficients c_k = <x, e_k> of *clean* images, (B, K) or (K,): they say what
+the best choice would reach, which is what an oracle is. Errors are sums over the coefficients, in
+squared intensity units; divide by the number of pixels to compare with `gahr_lib.metrics.mse`.
+Coefficients that are empty, not floats or not finite raise `ShapeError` or `ValueRangeError`, a
+noise level that is none raises `SigmaError`.
+"""
+
+import torch
+from torch import Tensor
+
+from gahr_lib._checks import check_sigma
+from gahr_lib.errors import ShapeError, ValueRangeError
+
+__all__ = ["kept_error", "oracle_error", "oracle_factors", "shrinkage_error"]
+
+
+def oracle_factors(clean: Tensor, sigma: float) -> Tensor:
+    """Return the best shrinkage factors lambda_k = c_k^2 / (c_k^2 + sigma^2), as `clean` (eq. 11)."""
+    _check_input(clean, sigma)
+    energy = clean.square()
+    # 0 / 0 arises where there is neither signal nor noise; nothing is then the same as everything.
+    return torch.where(energy > 0, energy / (energy + sigma**2), torch.zeros_like(energy))
+
+
+def shrinkage_error(clean: Tensor, factors: Tensor, sigma: float) -> Tensor:
+    """Return the expected error of fixed factors, sum_k (1 - lambda_k)^2 c_k^2 + lambda_k^2 sigma^2.
+
+    Parameters
+    ----------
+    clean
+        Coefficients of clean images, (..., K).
+    factors
+        The factors lambda_k, broadcast against `clean`.
+    sigma
+        Standard deviation of the noise.
+
+    Returns
+    -------
+    Tensor
+        (...), the first line of equation 11: bias of what is removed, variance of what is kept.
+    """
+    _check_input(clean, sigma)
+    return ((1 - factors).square() * clean.square() + factors.square() * sigma**2).sum(-1)
+
+
+def oracle_error(clean: Tensor, sigma: float) -> Tensor:
+    """Return the smallest expected error, sum_k c_k^2 sigma^2 / (c_k^2 + sigma^2), (...); eq. 11."""
+    return shrinkage_error(clean, oracle_factors(clean, sigma), sigma)
+
+
+def kept_error(clean: Tensor, sigma: float) -> Tensor:
+    """Return the expected error of keeping the M largest coefficients, for M = 0 ... K.
+
+    Parameters
+    ----------
+    clean
+        Coefficients of clean images, (..., K).
+    sigma
+        Standard deviation of the noise.
+
+    Returns
+    -------
+    Tensor
+        (..., K + 1), entry M is M sigma^2 + sum of the K - M smallest c_k^2: the variance of what
+        is kept and the tail that is lost (eq. 12). Its minimum is at most twice `oracle_error`.
+    """
+    _check_input(clean, sigma)
+    smallest_first = clean.square().sort(dim=-1).values
+    tail = torch.nn.functional.pad(smallest_first.cumsum(-1), (1, 0)).flip(-1)
+    kept = torch.arange(tail.shape[-1], dtype=tail.dtype, device=tail.device)
+    return kept * sigma**2 + tail
+
+
+def _check_input(clean: Tensor, sigma: float) -> None:
+    check_sigma(sigma)
+    if clean.ndim == 0 or clean.numel() == 0:
+        raise ShapeError(
+            f"The coefficients have shape {tuple(clean.shape)}; expected (..., K) with K > 0, as "
+            "`gahr_lib.bases.coefficients` gives them."
+        )
+    if not clean.is_floating_point() or not bool(torch.isfinite(clean).all()):
+        raise ValueRangeError(
+            "The coefficients are not all finite floats; expected those of images on the [0, 1] "
+            "scale. Compute them with `gahr_lib.bases.coefficients`."
+        )

@@ -1,0 +1,139 @@
+"""The figures of the book, in one style: images in rows, signed images, curves of PSNR.
+
+Every function draws and returns a matplotlib figure or axes; none shows, saves or changes settings
+for good. ``plt.style.use(figures.STYLE)`` at the top of a notebook gives its plots the book's look.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from gahr_lib._checks import check_images
+from gahr_lib.errors import ShapeError
+
+__all__ = ["COLOURS", "LINES", "STYLE", "identity_line", "show_images", "show_signed"]
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart; each has a dash of its own, so
+# that curves stay apart in black and white.
+COLOURS = {
+    "blue": "#0072B2",
+    "orange": "#D55E00",
+    "green": "#009E73",
+    "purple": "#CC79A7",
+    "sky": "#56B4E9",
+    "black": "#222222",
+}
+LINES: dict[str, Any] = {
+    "blue": "-",
+    "orange": "--",
+    "green": "-.",
+    "purple": (0, (1, 1)),
+    "sky": (0, (4, 1, 1, 1, 1, 1)),
+    "black": ":",
+}
+STYLE: dict[str, Any] = {
+    "figure.dpi": 110,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.8,
+    "legend.frameon": False,
+}
+
+
+def show_images(
+    images: Tensor | Sequence[Tensor],
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int | None = None,
+    size: float = 1.5,
+) -> Figure:
+    """Draw grey or colour images side by side, black at 0 and white at 1.
+
+    Parameters
+    ----------
+    images
+        (B, C, H, W), or a sequence of such batches, drawn one after the other.
+    titles
+        One for each image.
+    columns
+        Images in a row; all of them if None.
+    size
+        Side of an image on paper, in inches.
+
+    Returns
+    -------
+    Figure
+    """
+    return _grid(images, titles, columns, size, lambda image: {"vmin": 0, "vmax": 1})
+
+
+def show_signed(
+    images: Tensor | Sequence[Tensor],
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int | None = None,
+    size: float = 1.5,
+) -> Figure:
+    """Draw signed images, such as eigenvectors: white at 0, blue below, red above.
+
+    Each is scaled to its own largest value. The arguments are those of `show_images`.
+    """
+
+    def limits(image: np.ndarray) -> dict[str, Any]:
+        # The largest values of an eigenvector are a few pixels; a quantile lets the rest be seen.
+        top = float(np.quantile(np.abs(image), 0.995)) or 1.0
+        return {"vmin": -top, "vmax": top, "cmap": "RdBu_r"}
+
+    return _grid(images, titles, columns, size, limits)
+
+
+def identity_line(axes: Axes, label: str = "no denoising") -> None:
+    """Draw the line output PSNR = input PSNR over the range of the horizontal axis."""
+    low, high = axes.get_xlim()
+    axes.plot([low, high], [low, high], color=COLOURS["black"], linestyle=":", lw=1, label=label)
+    axes.set_xlim(low, high)
+
+
+def _grid(
+    images: Tensor | Sequence[Tensor],
+    titles: Sequence[str] | None,
+    columns: int | None,
+    size: float,
+    limits: Any,
+) -> Figure:
+    batch = images if isinstance(images, Tensor) else torch.cat(list(images))
+    check_images(batch, "images")
+    if titles is not None and len(titles) != len(batch):
+        raise ShapeError(f"There are {len(titles)} titles for {len(batch)} images; expected one each.")
+    columns = columns or len(batch)
+    rows = -(-len(batch) // columns)
+    height = size * batch.shape[2] / batch.shape[3] + (0.3 if titles else 0.05)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(size * columns, height * rows), squeeze=False
+    )
+    for i, ax in enumerate(axes.flat):
+        ax.axis("off")
+        if i >= len(batch):
+            continue
+        pixels = batch[i].detach().cpu().permute(1, 2, 0).numpy()
+        if pixels.shape[2] == 1:
+            pixels = pixels[:, :, 0]
+        ax.imshow(pixels, **{"cmap": "gray", "interpolation": "nearest", **limits(pixels)})
+        if titles is not None:
+            ax.set_title(titles[i])
+    plt.close(figure)  # a notebook shows the figure that a cell returns, and only once
+    return figure

@@ -1,0 +1,71 @@
+"""The bias-free convolutional network BF-CNN."""
+
+import torch
+from torch import Tensor, nn
+
+from gahr_lib.errors import ConfigError
+from gahr_lib.models.base import Activation, ResidualNetwork
+from gahr_lib.models.bias_free import BiasFreeBatchNorm, convolution
+
+__all__ = ["BFCNN"]
+
+
+class BFCNN(ResidualNetwork):
+    """A blind chain of bias-free 3x3 convolutions, all at the resolution of the image.
+
+    Parameters
+    ----------
+    channels
+        Channels of the images: 1 for grey, 3 for colour.
+    width
+        Channels of every hidden layer; 64 in the paper.
+    layers
+        The number of convolutions, at least 3; 21 gives the paper's 702,784 parameters.
+    generator
+        Source of the initial weights; torch's default generator if None.
+
+    Raises
+    ------
+    ConfigError
+        If a number is not an integer or too small.
+
+    References
+    ----------
+    Mohan, Kadkhodaie, Simoncelli and Fernandez-Granda, "Robust and interpretable blind image
+    denoising via bias-free convolutional neural networks", ICLR 2020; the paper, appendix A.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int = 1,
+        width: int = 64,
+        layers: int = 21,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value, least in (
+            ("channels", channels, 1),
+            ("width", width, 1),
+            ("layers", layers, 3),
+        ):
+            if not isinstance(value, int) or value < least:
+                raise ConfigError(f"{name} is {value!r}; expected an integer of at least {least}.")
+        self.channels = channels
+        self.width = width
+        self.layers = layers
+        sides = [channels, *[width] * (layers - 1), channels]
+        self.conv_layers = nn.ModuleList(
+            convolution(inputs, outputs, generator=generator)
+            for inputs, outputs in zip(sides, sides[1:], strict=False)
+        )
+        # The first and last convolutions have no norm: they set the scale of the image.
+        self.BN_layers = nn.ModuleList(BiasFreeBatchNorm(width) for _ in range(layers - 2))
+
+    def residual(self, y: Tensor, activation: Activation = torch.relu) -> Tensor:
+        """Return the network's estimate of the noise in `y`, (B, C, H, W)."""
+        first, *middle, last = self.conv_layers
+        x = activation(first(y))
+        for conv, norm in zip(middle, self.BN_layers, strict=True):
+            x = activation(norm(conv(x)))
+        return last(x)

@@ -1,0 +1,57 @@
+"""The configuration of a network, small enough to be stored beside its weights."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from gahr_lib.errors import ConfigError
+from gahr_lib.models.base import ResidualNetwork
+from gahr_lib.models.bf_cnn import BFCNN
+from gahr_lib.models.unet import UNet
+
+__all__ = ["NetworkConfig", "build_network"]
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What a network is made of.
+
+    Attributes
+    ----------
+    architecture
+        "unet" or "bf_cnn".
+    channels
+        Channels of the images.
+    width
+        Channels of the first layer.
+    depth
+        Blocks of a UNet, layers of a BF-CNN.
+    """
+
+    architecture: Literal["unet", "bf_cnn"] = "unet"
+    channels: int = 1
+    width: int = 16
+    depth: int = 2
+
+
+def build_network(
+    config: NetworkConfig, *, generator: torch.Generator | None = None
+) -> ResidualNetwork:
+    """Return a new network in training mode, its weights drawn from `generator`.
+
+    Raises
+    ------
+    ConfigError
+        If the architecture is unknown or a number does not fit it.
+    """
+    size = {"channels": config.channels, "width": config.width}
+    match config.architecture:
+        case "unet":
+            return UNet(**size, blocks=config.depth, generator=generator)
+        case "bf_cnn":
+            return BFCNN(**size, layers=config.depth, generator=generator)
+        case _:
+            raise ConfigError(
+                f"The architecture is {config.architecture!r}; expected 'unet' or 'bf_cnn'."
+            )

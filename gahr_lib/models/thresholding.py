@@ -1,0 +1,71 @@
+"""Thresholding of coefficients in an orthonormal basis, as a denoiser."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gahr_lib import bases
+from gahr_lib._checks import check_images, sigma_per_image
+from gahr_lib.errors import ConfigError, ShapeError
+from gahr_lib.models.base import Denoiser
+
+__all__ = ["BasisThresholding"]
+
+
+class BasisThresholding(Denoiser):
+    """Keep the coefficients that stand out of the noise, remove the others.
+
+    Parameters
+    ----------
+    basis
+        A complete orthonormal basis, (d, C, H, W) with d = C H W, such as `dct_basis` returns.
+    rule
+        "hard" keeps coefficients beyond the threshold as they are; "soft" also moves them towards
+        zero by the threshold, which makes the denoiser continuous.
+    threshold
+        In units of sigma. Near 3 suits hard thresholding, near 1.5 soft.
+
+    Raises
+    ------
+    ShapeError
+        If the basis is not complete.
+    ConfigError
+        If the rule is unknown or the threshold negative.
+
+    References
+    ----------
+    Donoho and Johnstone, "Ideal spatial adaptation by wavelet shrinkage", 1994.
+    """
+
+    needs_sigma = True
+    basis: Tensor
+
+    def __init__(
+        self, basis: Tensor, *, rule: Literal["hard", "soft"] = "hard", threshold: float = 3.0
+    ) -> None:
+        super().__init__()
+        check_images(basis, "basis")
+        if len(basis) != basis[0].numel():
+            raise ShapeError(
+                f"The basis has {len(basis)} vectors of {basis[0].numel()} numbers; expected as "
+                "many vectors as numbers, a complete basis of the images."
+            )
+        if rule not in ("hard", "soft"):
+            raise ConfigError(f"The rule is {rule!r}; expected 'hard' or 'soft'.")
+        if not 0 <= threshold < float("inf"):
+            raise ConfigError(f"threshold is {threshold!r}; expected a number of sigmas >= 0.")
+        self.register_buffer("basis", basis)
+        self.channels = basis.shape[1]
+        self.rule = rule
+        self.threshold = threshold
+
+    def denoise(self, y: Tensor, sigma: float | Tensor | None) -> Tensor:
+        """Return the images rebuilt from the coefficients that were kept."""
+        assert sigma is not None  # needs_sigma: the call has checked it
+        c = bases.coefficients(self.basis, y)
+        t = self.threshold * sigma_per_image(sigma, y).flatten(1)
+        kept = torch.where(c.abs() > t, c, torch.zeros_like(c))
+        if self.rule == "soft":
+            kept = kept - t * kept.sign()
+        return bases.synthesize(self.basis, kept)

@@ -1,0 +1,158 @@
+"""Reading and writing trained networks: weights as safetensors, and a JSON card beside them."""
+
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gahr_lib.errors import ConfigError, WeightsError
+from gahr_lib.models import NetworkConfig, ResidualNetwork, build_network
+from gahr_lib.zoo.recipes import Recipe, find_recipe
+
+__all__ = ["card", "load_denoiser", "load_network", "save_network"]
+
+FOLDER = Path(__file__).parent / "networks"
+
+
+def load_denoiser(
+    data: str, *, n_train: int, half: str = "A", folder: str | Path | None = None
+) -> ResidualNetwork:
+    """Return a trained network, in evaluation mode, on the CPU.
+
+    Parameters
+    ----------
+    data
+        What it was trained on: "fashion".
+    n_train
+        On how many images.
+    half
+        Of which half, "A" or "B".
+    folder
+        Where the weights are; those of the package if None.
+
+    Returns
+    -------
+    ResidualNetwork
+        The denoiser; its `image_shape` is that of the images it was trained on.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such network; the message lists those there are.
+    WeightsError
+        If its files are missing, damaged or do not fit together.
+    """
+    recipe = find_recipe(data, n_train, half)
+    return load_network(Path(folder or FOLDER) / f"{recipe.name}.safetensors")
+
+
+def card(data: str, *, n_train: int, half: str = "A") -> dict[str, Any]:
+    """Return the card of a network of the package: how it was made and what was measured of it."""
+    return _read_card(FOLDER / f"{find_recipe(data, n_train, half).name}.json")
+
+
+def load_network(path: str | Path) -> ResidualNetwork:
+    """Return the network of a weights file and the card beside it (same name, .json).
+
+    Raises
+    ------
+    WeightsError
+        If one of the two is missing or damaged, or they do not belong together.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    path = Path(path)
+    facts = _read_card(path.with_suffix(".json"))
+    remedy = "Install the package again, or train the network again with python -m gahr_lib.zoo."
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"The weights {path} cannot be read ({error}). {remedy}") from error
+    if hashlib.sha256(content).hexdigest() != facts["weights_sha256"]:
+        raise WeightsError(
+            f"The weights {path} are damaged or cut short: their SHA-256 is not the one on their "
+            f"card. {remedy}"
+        )
+    try:
+        config = NetworkConfig(**facts["recipe"]["network"])
+        # A generator of its own, for the initial weights that the file replaces.
+        network = build_network(config, generator=torch.Generator())
+        network.load_state_dict(load(content))
+        network.image_shape = tuple(facts["image_shape"])
+    except (SafetensorError, ConfigError, RuntimeError, TypeError, KeyError) as error:
+        raise WeightsError(f"The weights {path} do not fit their card ({error}). {remedy}") from error
+    return network.eval().requires_grad_(False)
+
+
+def save_network(
+    network: ResidualNetwork, recipe: Recipe, facts: dict[str, Any], folder: str | Path
+) -> None:
+    """Write a network's weights and its card to a folder; the card last, so that it never lies.
+
+    Parameters
+    ----------
+    network
+        The trained network.
+    recipe
+        What made it.
+    facts
+        What else its card says; ``image_shape`` is required.
+    folder
+        Where to write.
+
+    Raises
+    ------
+    WeightsError
+        If the files cannot be written; none is left half-written.
+    """
+    from safetensors.torch import save
+
+    folder = Path(folder)
+    content = save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
+    facts = {
+        "name": recipe.name,
+        "recipe": asdict(recipe),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        **facts,
+        "weights_sha256": hashlib.sha256(content).hexdigest(),
+    }
+    _write(folder / f"{recipe.name}.safetensors", content)
+    _write(folder / f"{recipe.name}.json", (json.dumps(facts, indent=2) + "\n").encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise WeightsError(
+            f"{path} could not be written ({error}). Free some space or name another folder."
+        ) from error
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"The card {path} is missing or damaged ({error}). Install the package again, or train "
+            "the network again with python -m gahr_lib.zoo."
+        ) from error
+    expected = {"recipe", "image_shape", "weights_sha256"}
+    missing = expected - set(facts) if isinstance(facts, dict) else expected
+    if missing:
+        raise WeightsError(
+            f"The card {path} says nothing of {', '.join(sorted(missing))}; expected the card that "
+            "was written with the weights. Train the network again with python -m gahr_lib.zoo."
+        )
+    return facts

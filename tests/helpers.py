@@ -1,0 +1,110 @@
+"""Small things that many tests need; fixtures are in conftest.py."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gahr_lib import errors
+from gahr_lib.bases import dct_basis, wavelet_basis
+from gahr_lib.models import (
+    BFCNN,
+    BasisThresholding,
+    BiasFreeBatchNorm,
+    Denoiser,
+    ResidualNetwork,
+    UNet,
+)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def intensities(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Random images, uniform on [0, 1]."""
+    return torch.rand(shape, generator=seeded(seed), dtype=dtype)
+
+
+def settled(network: ResidualNetwork, seed: int = 0) -> ResidualNetwork:
+    """The network in evaluation mode, with norms that look as if it had been trained."""
+    generator = seeded(seed)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, BiasFreeBatchNorm):
+                module.running_sd.uniform_(0.5, 2, generator=generator)
+                module.gammas.normal_(1, 0.3, generator=generator)
+    return network.eval().requires_grad_(False)
+
+
+def small_unet(blocks: int = 2, *, channels: int = 1, width: int = 4, seed: int = 0) -> UNet:
+    network = UNet(channels=channels, width=width, blocks=blocks, generator=seeded(seed))
+    settled(network, seed)
+    return network
+
+
+def small_bf_cnn(layers: int = 4, *, channels: int = 1, width: int = 5, seed: int = 0) -> BFCNN:
+    network = BFCNN(channels=channels, width=width, layers=layers, generator=seeded(seed))
+    settled(network, seed)
+    return network
+
+
+class LinearDenoiser(Denoiser):
+    """f(y) = matrix y + offset, the denoiser whose Jacobian everyone knows."""
+
+    def __init__(self, matrix: Tensor, offset: float = 0.0) -> None:
+        super().__init__()
+        self.register_buffer("matrix", matrix)
+        self.offset = offset
+
+    def denoise(self, y: Tensor, sigma: float | Tensor | None) -> Tensor:
+        return (y.flatten(1) @ self.matrix.T).reshape(y.shape) + self.offset
+
+
+def symmetric(eigenvalues: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """A symmetric matrix with these eigenvalues and random eigenvectors, its columns."""
+    d = len(eigenvalues)
+    noise = torch.randn(d, d, generator=seeded(seed), dtype=eigenvalues.dtype)
+    vectors = torch.linalg.qr(noise).Q
+    return (vectors * eigenvalues) @ vectors.T, vectors
+
+
+# One of each kind, all for grey images of 8x8 pixels.
+DENOISERS: dict[str, Callable[[], Denoiser]] = {
+    "unet-1": lambda: small_unet(1),
+    "unet-2": lambda: small_unet(2),
+    "bf-cnn": small_bf_cnn,
+    "hard-dct": lambda: BasisThresholding(dct_basis(8, 8)),
+    "soft-wavelet": lambda: BasisThresholding(wavelet_basis(8, 8), rule="soft", threshold=1.5),
+}
+
+# What no function that takes images may accept: the images, the error, words of its message.
+BAD_IMAGES: dict[str, tuple[object, type[errors.GahrError], str]] = {
+    "three dimensions": (torch.rand(1, 8, 8, generator=seeded()), errors.ShapeError, "B, C, H, W"),
+    "two dimensions": (torch.rand(8, 8, generator=seeded()), errors.ShapeError, "reshape"),
+    "a list": ([[0.5]], errors.ShapeError, "torch.as_tensor"),
+    "an empty batch": (torch.zeros(0, 1, 8, 8), errors.ShapeError, "at least one image"),
+    "no pixels": (torch.zeros(1, 1, 0, 8), errors.ShapeError, "empty"),
+    "NaN": (torch.full((1, 1, 8, 8), torch.nan), errors.ValueRangeError, "NaN"),
+    "infinity": (torch.full((1, 1, 8, 8), torch.inf), errors.ValueRangeError, "infinite"),
+    "bytes": (torch.full((1, 1, 8, 8), 200, dtype=torch.uint8), errors.ValueRangeError, "255"),
+    "floats to 255": (torch.full((1, 1, 8, 8), 255.0), errors.ValueRangeError, "divide by 255"),
+    "complex": (
+        torch.zeros(1, 1, 8, 8, dtype=torch.complex64),
+        errors.ValueRangeError,
+        "floating",
+    ),
+}
+
+BAD_SIGMAS: dict[str, tuple[object, str]] = {
+    "missing": (None, "missing"),
+    "negative": (-0.1, "not negative"),
+    "NaN": (float("nan"), "finite"),
+    "infinite": (float("inf"), "finite"),
+    "a word": ("0.1", "number"),
+    "complex": (0.1j, "real"),
+    "true": (True, "real"),
+    "a matrix": (torch.full((1, 1), 0.1), "shape"),
+    "too many": (torch.full((7,), 0.1), "shape"),
+    "none at all": (torch.zeros(0), "shape"),
+}

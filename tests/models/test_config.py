@@ -1,0 +1,61 @@
+import json
+from dataclasses import FrozenInstanceError, asdict
+
+import pytest
+import torch
+
+from gahr_lib.errors import ConfigError
+from gahr_lib.models import BFCNN, NetworkConfig, UNet, build_network
+from helpers import seeded
+
+pytestmark = pytest.mark.usefixtures("untouched_random_state")
+
+
+def test_a_unet_is_built_as_configured() -> None:
+    config = NetworkConfig("unet", channels=3, width=4, depth=1)
+    built = build_network(config, generator=seeded(1))
+    assert isinstance(built, UNet)
+    expected = UNet(channels=3, width=4, blocks=1, generator=seeded(1)).state_dict()
+    assert all(torch.equal(built.state_dict()[name], expected[name]) for name in expected)
+
+
+def test_a_bf_cnn_is_built_as_configured() -> None:
+    config = NetworkConfig("bf_cnn", channels=1, width=4, depth=5)
+    built = build_network(config, generator=seeded(1))
+    assert isinstance(built, BFCNN)
+    assert (built.channels, built.width, built.layers) == (1, 4, 5)
+
+
+def test_a_new_network_is_in_training_mode() -> None:
+    assert build_network(NetworkConfig(width=2, depth=1), generator=seeded()).training
+
+
+def test_the_default_is_the_network_of_the_book() -> None:
+    with torch.device("meta"):
+        network = build_network(NetworkConfig(), generator=seeded())
+    assert sum(p.numel() for p in network.parameters()) == 114_496
+
+
+def test_a_configuration_survives_json() -> None:
+    config = NetworkConfig("bf_cnn", channels=3, width=8, depth=20)
+    assert NetworkConfig(**json.loads(json.dumps(asdict(config)))) == config
+
+
+def test_a_configuration_does_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        NetworkConfig().width = 32  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (NetworkConfig("transformer"), "expected 'unet' or 'bf_cnn'"),  # type: ignore[arg-type]
+        (NetworkConfig(width=0), "width is 0"),
+        (NetworkConfig(depth=0), "blocks is 0"),
+        (NetworkConfig("bf_cnn", depth=2), "layers is 2"),
+        (NetworkConfig(channels=-1), "channels is -1"),
+    ],
+)
+def test_impossible_configurations_are_refused(config: NetworkConfig, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        build_network(config, generator=seeded())

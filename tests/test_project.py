@@ -1,0 +1,152 @@
+"""The files around the code agree with one another."""
+
+import os
+import re
+import subprocess
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from hatchling.builders.wheel import WheelBuilder
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+import preflight
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
+ADDRESS = CONFIG["repository"]["url"]
+SITE = CONFIG["html"]["baseurl"]
+
+
+def locked() -> list[Requirement]:
+    lines = (line.split("#")[0].strip() for line in open_text("constraints.txt").splitlines())
+    return [Requirement(line) for line in lines if line]
+
+
+def declared() -> list[Requirement]:
+    extras = PROJECT["optional-dependencies"].values()
+    lines = [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]
+    requirements = [Requirement(line) for line in lines]
+    return [requirement for requirement in requirements if requirement.name != PROJECT["name"]]
+
+
+def open_text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_lock_has_exact_versions_only():
+    for requirement in locked():
+        (version,) = requirement.specifier
+        assert version.operator == "==", requirement
+        assert requirement.url is None, requirement
+        assert not requirement.extras, requirement
+
+
+@pytest.mark.parametrize("requirement", declared(), ids=str)
+def test_lock_satisfies_every_declared_dependency(requirement):
+    name = canonicalize_name(requirement.name)
+    pins = [pin for pin in locked() if canonicalize_name(pin.name) == name]
+    assert pins, f"{requirement.name} is not in constraints.txt: run make lock"
+    for pin in pins:
+        (version,) = pin.specifier
+        assert requirement.specifier.contains(version.version), f"{pin}: run make lock"
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_lock_names_one_version_for_every_platform(platform, version):
+    environment = {
+        "sys_platform": platform,
+        "platform_system": platform.capitalize(),
+        "platform_machine": "arm64" if platform == "darwin" else "x86_64",
+        "python_version": version,
+        "python_full_version": f"{version}.7",
+    }
+    pins = [pin for pin in locked() if pin.marker is None or pin.marker.evaluate(environment)]
+    names = [pin.name for pin in pins]
+    assert len(names) == len(set(names))
+    assert {canonicalize_name(r.name) for r in declared()} <= {canonicalize_name(n) for n in names}
+
+
+def test_extras_that_readers_are_told_about_exist():
+    assert {"book", "notebook", "test", "zoo"} <= PROJECT["optional-dependencies"].keys()
+
+
+def test_python_versions_agree():
+    assert PROJECT["requires-python"] == ">=" + ".".join(map(str, preflight.OLDEST))
+    find_python = open_text("tools/find_python.sh")
+    assert f"{preflight.OLDEST} <= sys.version_info[:2] <= {preflight.NEWEST}" in find_python
+
+
+def test_environment_is_the_locked_one():
+    environment = yaml.safe_load(open_text("environment.yml"))
+    python, pip, from_pip = environment["dependencies"]
+    version = re.fullmatch(r"python=(3\.\d+)", python).group(1)
+    assert version in SpecifierSet(PROJECT["requires-python"])
+    assert pip == "pip"
+    assert "--constraint constraints.txt" in from_pip["pip"]
+    (extra,) = re.findall(r"--editable \.\[(\w+)\]", "\n".join(from_pip["pip"]))
+    assert extra in PROJECT["optional-dependencies"]
+    # The CPU build comes from the index that the Makefile names, or Binder would fetch CUDA.
+    (index,) = re.findall(r"TORCH_INDEX=(https\S+)\"", open_text("Makefile"))
+    assert f"--extra-index-url {index}" in from_pip["pip"]
+
+
+def test_one_address_of_the_source_everywhere():
+    owner, name = ADDRESS.removeprefix("https://github.com/").split("/")
+    assert PROJECT["urls"]["Source"] == ADDRESS
+    citation = yaml.safe_load(open_text("CITATION.cff"))
+    assert citation["repository-code"] == ADDRESS
+    assert f"https://{owner}.github.io/{name}/" == SITE
+    assert citation["url"] == SITE
+    assert CONFIG["sphinx"]["config"]["ogp_site_url"] == SITE
+    pages = [*ROOT.glob("*.md"), *(ROOT / "book").rglob("*.md"), *ROOT.glob("book/*/*.ipynb")]
+    for page in pages:
+        named = re.findall(rf"github\.com/([\w.-]+/{name})\b", page.read_text(encoding="utf-8"))
+        assert set(named) <= {f"{owner}/{name}"}, page
+
+
+def test_version_is_the_same_everywhere():
+    version = PROJECT["version"]
+    assert yaml.safe_load(open_text("CITATION.cff"))["version"] == version
+    assert f"`gahr_lib` {version}" in open_text("CHANGELOG.md")
+
+
+def test_wheel_holds_every_file_of_the_package(tmp_path):
+    (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    held = set(zipfile.ZipFile(wheel).namelist())
+    package = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "gahr_lib").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert package <= held
+    assert any(name.endswith("licenses/LICENSE") for name in held)
+    assert not any(name.startswith(("tests", "book", "tools")) for name in held)
+
+
+def test_make_alone_lists_every_target():
+    targets = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    for target in ("book", "serve", "test", "lint", "bench", "clean", "lock", "format"):
+        assert f"make {target} " in targets
+    for setting in ("PYTHON", "TORCH_INDEX", "PORT"):
+        assert setting in targets
+
+
+def test_continuous_integration_runs_make_test():
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert "\nmake test\n" in open_text(".ci/run")
+    assert "- run: .ci/run\n" in open_text(".github/workflows/checks.yml")
+
+
+def test_actions_are_pinned_by_hash():
+    for workflow in (ROOT / ".github" / "workflows").glob("*.yml"):
+        for action in re.findall(r"uses: (\S+)", workflow.read_text()):
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action), f"{workflow.name}: {action}"
