@@ -1,17 +1,19 @@
-"""Checks of the inputs that every public function shares: images and noise levels.
+"""Checks of the inputs that public functions share: images, noise levels and counts.
 
 A wrong input never becomes a wrong number: it becomes one of the errors of `gahr_lib.errors`.
 """
 
 import math
+import operator
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
 
-from gahr_lib.errors import ShapeError, SigmaError, ValueRangeError
+from gahr_lib.errors import ConfigError, ShapeError, SigmaError, ValueRangeError
 
 # Noise is unbounded, so a noisy intensity may lie far from [0, 1]; but sigma = 10 (input PSNR of
-# -20 dB) is beyond every experiment, and images on the 0-255 scale exceed this at their first white.
+# -20 dB) is beyond every experiment, and images on the 0-255 scale exceed this at the first white.
 LARGEST_INTENSITY = 64.0
 
 
@@ -81,7 +83,7 @@ def _check_intensities(images: Tensor, name: str) -> None:
 
 
 def check_sigma(sigma: float | Tensor, batch: int | None = None, *, name: str = "sigma") -> None:
-    """Raise unless `sigma` is a finite, non-negative noise level, or one for each of `batch` images.
+    """Raise unless `sigma` is a finite, non-negative noise level, or one for each image.
 
     Parameters
     ----------
@@ -121,6 +123,59 @@ def check_sigma(sigma: float | Tensor, batch: int | None = None, *, name: str = 
 
 
 def sigma_per_image(sigma: float | Tensor, images: Tensor) -> Tensor:
-    """Return checked noise levels of shape (B, 1, 1, 1) or (1, 1, 1, 1), ready to multiply `images`."""
+    """Return checked noise levels, (B, 1, 1, 1) or (1, 1, 1, 1), ready to multiply `images`."""
     check_sigma(sigma, len(images))
     return torch.as_tensor(sigma, dtype=images.dtype, device=images.device).reshape(-1, 1, 1, 1)
+
+
+def check_count(
+    value: SupportsIndex,
+    name: str,
+    least: int = 1,
+    most: int | None = None,
+    *,
+    remedy: str | None = None,
+) -> int:
+    """Return a number of things as an int, or raise unless it is whole and in its range.
+
+    Parameters
+    ----------
+    value
+        The number: an int or an integer of NumPy; no bool, and no float that happens to be whole.
+    name
+        What the caller calls it, for the message.
+    least, most
+        The smallest and the largest number that make sense; no upper bound if None.
+    remedy
+        What to do about a wrong one, for the message; to pass the smallest if None.
+
+    Raises
+    ------
+    ConfigError
+        If it is not a whole number from `least` to `most`.
+    """
+    count = _as_int(value)
+    if count is None or count < least or (most is not None and count > most):
+        allowed = f"from {least:,} to {most:,}" if most is not None else f"of at least {least:,}"
+        raise ConfigError(
+            f"{name} is {value!r}; expected a whole number {allowed}. "
+            + (remedy or f"Pass {name}={least}, for instance.")
+        )
+    return count
+
+
+def check_whole(value: SupportsIndex, name: str) -> int:
+    """Return a whole number of any size as an int, or raise `ConfigError`."""
+    whole = _as_int(value)
+    if whole is None:
+        raise ConfigError(f"{name} is {value!r}; expected a whole number. Pass an int.")
+    return whole
+
+
+def _as_int(value: SupportsIndex) -> int | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gahr_lib._checks import check_images
+from gahr_lib._checks import check_count, check_images
 from gahr_lib.errors import ConfigError, ShapeError
 
 __all__ = ["coefficients", "dct_basis", "synthesize", "wavelet_basis"]
@@ -87,7 +87,7 @@ def dct_basis(height: int, width: int) -> Tensor:
     """
     from scipy.fft import idctn
 
-    _check_sides(height, width)
+    height, width = _check_sides(height, width)
     units = np.eye(height * width).reshape(-1, height, width)
     vectors = idctn(units, axes=(1, 2), norm="ortho")
     # Frequencies count per pixel, so that those of a long and of a short side compare.
@@ -128,19 +128,20 @@ def wavelet_basis(
 
     import pywt
 
-    _check_sides(height, width)
+    height, width = _check_sides(height, width)
     most = min((side & -side).bit_length() - 1 for side in (height, width))
-    levels = most if levels is None else levels
     if most == 0:
         raise ConfigError(
             f"The images have {height}x{width} pixels; expected even sides, because the transform "
             "halves them. Crop or pad the images."
         )
-    if not isinstance(levels, int) or not 1 <= levels <= most:
-        raise ConfigError(
-            f"levels is {levels!r} for images of {height}x{width}; expected 1 to {most}, as often "
-            "as both sides can be halved. Crop or pad the images to allow more."
-        )
+    levels = check_count(
+        most if levels is None else levels,
+        "levels",
+        most=most,
+        remedy=f"The sides of {height}x{width} pixels cannot be halved more often; crop or pad the "
+        "images to allow more.",
+    )
     # PyWavelets calls dmey orthogonal, but its filters are cut short and miss that by a percent.
     known = set(pywt.wavelist(kind="discrete")) - {"dmey"}
     if wavelet not in known or not pywt.Wavelet(wavelet).orthogonal:
@@ -168,8 +169,5 @@ def _as_basis(vectors: NDArray[np.float64], height: int, width: int) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
 
 
-def _check_sides(height: int, width: int) -> None:
-    if not all(isinstance(side, int) and side >= 2 for side in (height, width)):
-        raise ConfigError(
-            f"The sides are {height!r} and {width!r}; expected whole numbers of pixels, at least 2."
-        )
+def _check_sides(height: int, width: int) -> tuple[int, int]:
+    return check_count(height, "height", 2), check_count(width, "width", 2)

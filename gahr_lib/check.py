@@ -3,7 +3,8 @@
     check("shrinkage-noise-level", 0.05)
 
 The right answer of an exercise is computed when it is asked for, by code that follows the text
-of the exercise and not its solution. Nothing here prints; a notebook shows the verdict that a cell returns.
+of the exercise and not its solution. Nothing here prints; a notebook shows the verdict that a cell
+returns.
 """
 
 import html
@@ -75,13 +76,13 @@ def check(label: str, answer: float | Sequence[float]) -> Verdict:
     if not np.isfinite(numbers).all():
         return Verdict(False, "an answer is not a finite number.")
     # In tolerances: how far the worst of the numbers is from the truth.
-    error = max(
+    distance = max(
         abs(number - right) / (exercise.tolerance * max(abs(right), 1e-12))
         for number, right in zip(numbers, truth, strict=True)
     )
-    if error <= 1:
+    if distance <= 1:
         return Verdict(True, "well done.")
-    if error <= _ALMOST:
+    if distance <= _ALMOST:
         return Verdict(False, "almost. Look at rounding, and at the units that are asked for.")
     return Verdict(False, exercise.hints[0])
 

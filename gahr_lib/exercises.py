@@ -76,7 +76,7 @@ def _twice() -> Sequence[float]:
     x = data.fashion("test", n=200)
     curves = [
         psnr_curve(f, x, [0.2], generator=torch.Generator().manual_seed(0)).mean()
-        for f in (denoiser, lambda y, sigma=None: denoiser(denoiser(y)))
+        for f in (denoiser, lambda y, _sigma: denoiser(denoiser(y)))
     ]
     return [float(curve) for curve in curves]
 
@@ -95,7 +95,7 @@ EXERCISES = {
         "the number M of coefficients and the error, in this order",
         (
             "Work out M sigma^2 + tail for M = 0 to 5.",
-            "Keeping a coefficient costs sigma^2 = 0.01, losing it costs its square. Compare the two.",
+            "Keeping a coefficient costs sigma^2 = 0.01, losing it its square. Compare the two.",
         ),
     ),
     "shrinkage-best-basis": Exercise(
@@ -120,7 +120,7 @@ EXERCISES = {
         _twice,
         "two mean PSNRs in dB: applied once, then applied twice",
         (
-            "psnr_curve takes any function of (y, sigma): give it one that calls the network twice.",
+            "psnr_curve takes any function of (y, sigma): pass one that calls the network twice.",
             "lambda y, sigma=None: denoiser(denoiser(y)) goes in the place of the denoiser.",
         ),
         tolerance=0.001,

@@ -4,7 +4,7 @@ Every function draws and returns a matplotlib figure or axes; none shows, saves 
 for good. ``plt.style.use(figures.STYLE)`` at the top of a notebook gives its plots the book's look.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gahr_lib._checks import check_images
 from gahr_lib.errors import ShapeError
 
-__all__ = ["COLOURS", "LINES", "STYLE", "identity_line", "show_images", "show_signed"]
+__all__ = ["COLOURS", "STYLE", "identity_line", "line", "show_bases", "show_images", "show_signed"]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; each has a dash of its own, so
 # that curves stay apart in black and white.
@@ -29,7 +30,7 @@ COLOURS = {
     "sky": "#56B4E9",
     "black": "#222222",
 }
-LINES: dict[str, Any] = {
+_DASHES: dict[str, Any] = {
     "blue": "-",
     "orange": "--",
     "green": "-.",
@@ -52,6 +53,14 @@ STYLE: dict[str, Any] = {
     "lines.linewidth": 1.8,
     "legend.frameon": False,
 }
+
+
+_GREY = {"vmin": 0, "vmax": 1, "cmap": "gray"}
+
+
+def line(colour: str) -> dict[str, Any]:
+    """Return the colour and the dash of a curve, as keywords of matplotlib's ``plot``."""
+    return {"color": COLOURS[colour], "linestyle": _DASHES[colour]}
 
 
 def show_images(
@@ -78,7 +87,7 @@ def show_images(
     -------
     Figure
     """
-    return _grid(images, titles, columns, size, lambda image: {"vmin": 0, "vmax": 1})
+    return _grid(images, titles, columns, size, lambda i, image: _GREY)
 
 
 def show_signed(
@@ -93,12 +102,40 @@ def show_signed(
     Each is scaled to its own largest value. The arguments are those of `show_images`.
     """
 
-    def limits(image: np.ndarray) -> dict[str, Any]:
-        # The largest values of an eigenvector are a few pixels; a quantile lets the rest be seen.
-        top = float(np.quantile(np.abs(image), 0.995)) or 1.0
-        return {"vmin": -top, "vmax": top, "cmap": "RdBu_r"}
+    return _grid(images, titles, columns, size, lambda i, image: _signed_limits(image))
 
-    return _grid(images, titles, columns, size, limits)
+
+def show_bases(
+    images: Tensor, bases: Sequence[Tensor], titles: Sequence[str], *, size: float = 1.2
+) -> Figure:
+    """Draw a row for each image: the image in grey, then vectors of its own basis.
+
+    Parameters
+    ----------
+    images
+        (B, 1, H, W), intensities in [0, 1].
+    bases
+        The vectors of each image, B tensors (K, 1, H, W).
+    titles
+        B (K + 1) of them, row by row.
+    size
+        Side of an image on paper, in inches.
+
+    Returns
+    -------
+    Figure
+    """
+    if len(images) != len(bases):
+        raise ShapeError(f"There are {len(bases)} bases for {len(images)} images; expected one each.")
+    rows = [torch.cat([image[None], basis]) for image, basis in zip(images, bases, strict=True)]
+    columns = len(rows[0])
+    return _grid(
+        rows,
+        titles,
+        columns,
+        size,
+        lambda i, image: _signed_limits(image) if i % columns else _GREY,
+    )
 
 
 def identity_line(axes: Axes, label: str = "no denoising") -> None:
@@ -113,7 +150,7 @@ def _grid(
     titles: Sequence[str] | None,
     columns: int | None,
     size: float,
-    limits: Any,
+    look: Callable[[int, NDArray[np.float32]], dict[str, Any]],
 ) -> Figure:
     batch = images if isinstance(images, Tensor) else torch.cat(list(images))
     check_images(batch, "images")
@@ -132,8 +169,14 @@ def _grid(
         pixels = batch[i].detach().cpu().permute(1, 2, 0).numpy()
         if pixels.shape[2] == 1:
             pixels = pixels[:, :, 0]
-        ax.imshow(pixels, **{"cmap": "gray", "interpolation": "nearest", **limits(pixels)})
+        ax.imshow(pixels, interpolation="nearest", **look(i, pixels))
         if titles is not None:
             ax.set_title(titles[i])
     plt.close(figure)  # a notebook shows the figure that a cell returns, and only once
     return figure
+
+
+def _signed_limits(image: NDArray[np.float32]) -> dict[str, Any]:
+    # The largest values of an eigenvector are a few pixels; a quantile lets the rest be seen.
+    top = float(np.quantile(np.abs(image), 0.995)) or 1.0
+    return {"vmin": -top, "vmax": top, "cmap": "RdBu_r"}

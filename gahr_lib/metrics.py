@@ -52,7 +52,7 @@ def psnr(estimate: Tensor, x: Tensor) -> Tensor:
 
 
 def input_psnr(sigma: float) -> float:
-    """Return the PSNR of an image with noise of standard deviation `sigma`: -20 log10 sigma, in dB."""
+    """Return the PSNR of an image with noise of level `sigma`: -20 log10 sigma, in dB."""
     check_sigma(sigma)
     return -20 * math.log10(sigma) if sigma > 0 else math.inf
 

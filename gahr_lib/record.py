@@ -6,7 +6,7 @@ __all__ = ["record"]
 
 
 def record(**values: Any) -> None:
-    """Hand values to the text of the page, where ``{glue:text}`name:.2f``` puts them into a sentence.
+    """Hand values to the text of the page, where ``{glue:text}`name:.2f``` puts them in a sentence.
 
     It does what ``myst_nb.glue`` does, without the book's tools: so a chapter runs where only
     this package is installed. A notebook shows nothing for it.

@@ -11,6 +11,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from gahr_lib._checks import check_count
 from gahr_lib.errors import ConfigError, SamplingError, ValueRangeError
 from gahr_lib.models import check_evaluating
 
@@ -41,19 +42,20 @@ class SampleConfig:
         Give up after this many steps.
     """
 
-    h0: float = 0.02
+    h0: float = 0.05
     ramp: bool = True
     beta: float = 0.1
     sigma_0: float = 1.0
     sigma_inf: float = 0.01
-    mean: float = 0.5
+    mean: float = 0.3
     max_steps: int = 5_000
 
     def __post_init__(self) -> None:
         """Refuse settings for which the loop cannot end."""
         for name in ("h0", "beta"):
-            if not 0 < getattr(self, name) <= 1:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected a number in (0, 1].")
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise ConfigError(f"{name} is {value!r}; expected a number in (0, 1].")
         if not 0 < self.sigma_inf < self.sigma_0 < float("inf"):
             raise ConfigError(
                 f"sigma_inf is {self.sigma_inf!r} and sigma_0 is {self.sigma_0!r}; expected "
@@ -61,8 +63,7 @@ class SampleConfig:
             )
         if not abs(self.mean) < float("inf"):
             raise ConfigError(f"mean is {self.mean!r}; expected a finite intensity.")
-        if not isinstance(self.max_steps, int) or self.max_steps < 1:
-            raise ConfigError(f"max_steps is {self.max_steps!r}; expected a whole number > 0.")
+        check_count(self.max_steps, "max_steps")
 
     def step_size(self, t: int) -> float:
         """Return h_t of step t, counted from 1."""
@@ -140,8 +141,7 @@ def sample_steps(
     """
     check_evaluating(denoiser)
     config = config or SampleConfig()
-    if not isinstance(n, int) or n < 1:
-        raise ConfigError(f"n is {n!r}; expected a positive number of images.")
+    n = check_count(n, "n")
     shape = shape or getattr(denoiser, "image_shape", None)
     if shape is None:
         raise ConfigError(
@@ -170,7 +170,7 @@ def sample_steps(
             except ValueRangeError as error:
                 raise _diverged(t, config) from error
         r = f - x[moving]
-        s = r.flatten(1).norm(dim=1) / r[0].numel() ** 0.5  # the noise left, as the denoiser sees it
+        s = r.flatten(1).norm(dim=1) / r[0].numel() ** 0.5  # noise left, as the denoiser sees it
         if not bool(torch.isfinite(s).all()):
             raise _diverged(t, config)
         h = config.step_size(t)

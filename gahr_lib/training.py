@@ -1,14 +1,14 @@
 """Training of a blind denoiser: one loop, a generator of states.
 
 The recipe differs from the paper's where that saves time on a small machine: the loss of each image
-is divided by its noise level, so that small noise counts; the learning rate warms up and falls along
-a cosine; and the network that is kept is an exponential moving average of the one that is trained.
+is divided by its noise level, so that small noise counts; the learning rate warms up and falls
+along a cosine; and the network that is kept is an exponential moving average of the one that is
+trained.
 """
 
 import contextlib
 import copy
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gahr_lib._checks import check_count
 from gahr_lib.errors import ConfigError, TrainingError
 from gahr_lib.models import ResidualNetwork
 from gahr_lib.noise import standard_noise
@@ -61,11 +62,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained before any work is done."""
-        for name in ("steps", "batch_size"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected a whole number > 0.")
-        if not isinstance(self.warmup, int) or self.warmup < 0:
-            raise ConfigError(f"warmup is {self.warmup!r}; expected a whole number >= 0.")
+        for name, least in (("steps", 1), ("batch_size", 1), ("warmup", 0)):
+            # As an int, because checkpoints and cards hold no integers of NumPy.
+            object.__setattr__(self, name, check_count(getattr(self, name), name, least))
         for name in ("learning_rate", "sigma_power"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; expected a number > 0.")
@@ -126,11 +125,14 @@ class TrainState:
     generator: torch.Generator
 
     def denoiser(self) -> ResidualNetwork:
-        """Return a copy of the averaged network, in evaluation mode."""
-        return copy.deepcopy(self.averaged)
+        """Return a copy of the averaged network, in evaluation mode, its weights constants."""
+        return copy.deepcopy(self.averaged).requires_grad_(False)
 
     def save(self, path: str | Path) -> None:
-        """Write a checkpoint from which `train` goes on exactly; the old file lives until the new is whole."""
+        """Write a checkpoint from which `train` goes on exactly.
+
+        An older file of that name lives until the new one is whole.
+        """
         path = Path(path)
         partial = path.with_name(path.name + ".partial")
         content = {
@@ -145,7 +147,7 @@ class TrainState:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.save(content, partial)
-            os.replace(partial, path)
+            partial.replace(path)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
             with contextlib.suppress(OSError):
                 partial.unlink()
@@ -207,7 +209,8 @@ def train(
         network.check_input(images, "images")
     device = next(network.parameters()).device
     # On a CPU, convolutions with few channels are fastest when the channels lie together.
-    network = copy.deepcopy(network).to(memory_format=torch.channels_last).train()
+    network = copy.deepcopy(network).train()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's omission
     averaged = copy.deepcopy(network).eval()
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     step, seconds = 0, 0.0
@@ -233,8 +236,9 @@ def train(
         x = _draw_batch(network, images, config.batch_size, generator).to(device)
         sigma = draw_sigmas(len(x), config, generator=generator).to(device, x.dtype)
         noise = sigma * standard_noise(x, generator=generator)
-        error = (network.residual(x + noise) - noise).square().mean(dim=(1, 2, 3), keepdim=True)
-        loss = (error / sigma**config.weight_power).mean()
+        squared_error = (network.residual(x + noise) - noise).square()
+        squared_error = squared_error.mean(dim=(1, 2, 3), keepdim=True)
+        loss = (squared_error / sigma**config.weight_power).mean()
         step += 1
         loss_value = loss.item()
         if not math.isfinite(loss_value):  # before it reaches the weights

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_images, check_sigma
+from gahr_lib._checks import check_count, check_images, check_sigma
 from gahr_lib.errors import ConfigError
 from gahr_lib.metrics import psnr
 from gahr_lib.models import check_evaluating
@@ -56,8 +56,7 @@ def psnr_curve(
     """
     check_evaluating(denoiser)
     check_images(x, "x")
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ConfigError(f"batch_size is {batch_size!r}; expected a positive number of images.")
+    batch_size = check_count(batch_size, "batch_size")
     if len(sigmas) == 0:
         raise ConfigError("sigmas is empty; expected at least one noise level.")
     for sigma in sigmas:

@@ -1,8 +1,8 @@
 """The Jacobian of a denoiser at an image: its eigenvectors are the basis in which it shrinks.
 
-For a denoiser f and an image y, J is the matrix of partial derivatives of f at y, d x d for images of
-d = C H W numbers. Everything here takes one image (1, C, H, W) and works on blocks of vectors, so
-memory grows with the block and not with d^2, unless the whole matrix is asked for.
+For a denoiser f and an image y, J is the matrix of partial derivatives of f at y, d x d for images
+of d = C H W numbers. Everything here takes one image (1, C, H, W) and works on blocks of vectors,
+so memory grows with the block and not with d^2, unless the whole matrix is asked for.
 """
 
 import warnings
@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from gahr_lib import bases
-from gahr_lib._checks import check_images, check_sigma
-from gahr_lib.errors import ConfigError, NotDifferentiableError, ShapeError, ValueRangeError
+from gahr_lib._checks import check_count, check_images, check_sigma
+from gahr_lib.errors import NotDifferentiableError, ShapeError, ValueRangeError
 from gahr_lib.models import ResidualNetwork, check_evaluating
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _BLOCK = 196  # vectors at a time: large enough to keep the cores busy, small enough for a laptop
+_LEADING = 64  # pairs that `eigenbasis` returns if it is not told how many
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ class Eigenbasis:
 
     def shrink(self, y: Tensor, *, kept: int | None = None) -> Tensor:
         """Return sum_k lambda_k <y, e_k> e_k over the first `kept` vectors, (B, C, H, W); eq. 6."""
-        k = len(self.values) if kept is None else kept
-        if not 0 <= k <= len(self.values):
-            raise ConfigError(f"kept is {kept}; expected 0 to {len(self.values)} vectors.")
+        k = len(self.values)
+        if kept is not None:
+            k = check_count(kept, "kept", 0, k, remedy="Ask `eigenbasis` for more vectors.")
         return bases.synthesize(self.vectors[:k], self.values[:k] * self.coefficients(y)[:, :k])
 
 
@@ -68,8 +69,8 @@ def jacobian_product(
 ) -> Callable[[Tensor], Tensor]:
     """Return the map v -> J v at one image.
 
-    A network of this library is linearised once (`ResidualNetwork.linearize`). Any other denoiser is
-    differentiated in forward mode, one pass for a block of vectors.
+    A network of this library is linearised once (`ResidualNetwork.linearize`). Any other denoiser
+    is differentiated in forward mode, one pass for a block of vectors.
 
     Parameters
     ----------
@@ -136,7 +137,7 @@ def _prepare_forward_mode() -> None:
 def _not_differentiable(denoiser: object, reason: str) -> NotDifferentiableError:
     return NotDifferentiableError(
         f"No derivative flows through {type(denoiser).__name__}: {reason}. Write it in torch "
-        "operations, without detach(), numpy() or no_grad() on the way."
+        "operations, without detach() or numpy() on the way."
     )
 
 
@@ -169,7 +170,7 @@ def jacobian(
 def eigenbasis(
     denoiser: Callable[..., Tensor],
     y: Tensor,
-    k: int | None = 64,
+    k: int | None = _LEADING,
     *,
     sigma: float | None = None,
 ) -> Eigenbasis:
@@ -183,7 +184,8 @@ def eigenbasis(
     denoiser, y, sigma
         See `jacobian_product`.
     k
-        How many pairs; all d of them if None.
+        How many pairs, at most d = C H W; all d of them if None. The default, 64, is also taken for
+        an image of fewer numbers, and gives all d.
 
     Returns
     -------
@@ -193,7 +195,7 @@ def eigenbasis(
     Raises
     ------
     ConfigError
-        If k is not between 1 and d.
+        If k is not between 1 and d, nor the default.
 
     References
     ----------
@@ -201,9 +203,9 @@ def eigenbasis(
     """
     check_images(y)
     d = y[0].numel()
-    k = d if k is None else k
-    if not isinstance(k, int) or not 1 <= k <= d:
-        raise ConfigError(f"k is {k!r}; expected 1 to {d} eigenvectors, or None for all.")
+    if k is None or (k == _LEADING and d < k):
+        k = d
+    k = check_count(k, "k", most=d, remedy="Pass k=None for all eigenvectors.")
     matrix = jacobian(denoiser, y, sigma=sigma)
     values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)  # rising
     leading = vectors[:, -k:].flip(1).T.reshape(k, *y.shape[1:])
@@ -211,10 +213,13 @@ def eigenbasis(
 
 
 def asymmetry(matrix: Tensor) -> float:
-    """Return ``||J - J'|| / ||J + J'||`` in Frobenius norm: 0 if symmetric, 1 if only one triangle."""
+    """Return ``||J - J'|| / ||J + J'||``, Frobenius norms: 0 if symmetric, 1 if only one triangle.
+
+    A matrix of zeros is symmetric.
+    """
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ShapeError(f"The matrix has shape {tuple(matrix.shape)}; expected a square one.")
-    return float((matrix - matrix.T).norm() / (matrix + matrix.T).norm())
+    return _relative(matrix - matrix.T, matrix + matrix.T)
 
 
 @torch.no_grad()
@@ -242,7 +247,7 @@ def trace(
 
 
 def sure(denoiser: Callable[..., Tensor], y: Tensor, sigma: float) -> float:
-    """Return Stein's unbiased estimate of the mean squared error per pixel, from the noisy image alone.
+    """Return Stein's unbiased estimate of the squared error per pixel, from the noisy image alone.
 
     Parameters
     ----------
@@ -254,7 +259,7 @@ def sure(denoiser: Callable[..., Tensor], y: Tensor, sigma: float) -> float:
     Returns
     -------
     float
-        (2 sigma^2 tr J + ||y - f(y)||^2 - sigma^2 d) / d, in squared intensity units. Its mean over
+        ``(2 sigma^2 tr J + ||y - f(y)||^2 - sigma^2 d) / d``, in squared intensity units. Its mean over
         noise is the MSE; a single estimate may be negative.
 
     References
@@ -275,6 +280,8 @@ def homogeneity_error(
 ) -> float:
     """Return ``||f(c y) - c f(y)|| / ||c f(y)||``, which is 0 for a bias-free ReLU network (eq. 6).
 
+    It is 0 too where both f(y) and f(c y) are 0, and infinite where only f(y) is.
+
     Parameters
     ----------
     denoiser, y, sigma
@@ -286,15 +293,20 @@ def homogeneity_error(
         raise ValueRangeError(f"scale is {scale!r}; expected a finite factor above 0.")
     check_evaluating(denoiser)
     scaled = scale * denoiser(y, sigma)
-    return float((denoiser(scale * y, sigma) - scaled).norm() / scaled.norm())
+    return _relative(denoiser(scale * y, sigma) - scaled, scaled)
+
+
+def _relative(difference: Tensor, whole: Tensor) -> float:
+    """Return the ratio of two norms; 0 if there is no difference, even between nothings."""
+    size = difference.norm()
+    return 0.0 if size == 0 else float(size / whole.norm())
 
 
 def _columns(
     denoiser: Callable[..., Tensor], y: Tensor, sigma: float | None, block: int
 ) -> Iterator[tuple[int, Tensor]]:
     """Yield (first index, J e_i for a block of unit vectors i), block by block."""
-    if not isinstance(block, int) or block < 1:
-        raise ConfigError(f"block is {block!r}; expected a positive number of columns.")
+    block = check_count(block, "block")
     product = jacobian_product(denoiser, y, sigma=sigma)
     d = y.numel()
     for start in range(0, d, block):

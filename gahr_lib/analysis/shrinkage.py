@@ -17,7 +17,7 @@ __all__ = ["kept_error", "oracle_error", "oracle_factors", "shrinkage_error"]
 
 
 def oracle_factors(clean: Tensor, sigma: float) -> Tensor:
-    """Return the best shrinkage factors lambda_k = c_k^2 / (c_k^2 + sigma^2), as `clean` (eq. 11)."""
+    """Return the best factors lambda_k = c_k^2 / (c_k^2 + sigma^2), shaped as `clean` (eq. 11)."""
     _check_input(clean, sigma)
     energy = clean.square()
     # 0 / 0 arises where there is neither signal nor noise; nothing is then the same as everything.
@@ -25,7 +25,7 @@ def oracle_factors(clean: Tensor, sigma: float) -> Tensor:
 
 
 def shrinkage_error(clean: Tensor, factors: Tensor, sigma: float) -> Tensor:
-    """Return the expected error of fixed factors, sum_k (1 - lambda_k)^2 c_k^2 + lambda_k^2 sigma^2.
+    """Return the error expected of factors, sum_k (1 - lambda_k)^2 c_k^2 + lambda_k^2 sigma^2.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def shrinkage_error(clean: Tensor, factors: Tensor, sigma: float) -> Tensor:
 
 
 def oracle_error(clean: Tensor, sigma: float) -> Tensor:
-    """Return the smallest expected error, sum_k c_k^2 sigma^2 / (c_k^2 + sigma^2), (...); eq. 11."""
+    """Return the least expected error, sum_k c_k^2 sigma^2 / (c_k^2 + sigma^2), (...); eq. 11."""
     return shrinkage_error(clean, oracle_factors(clean, sigma), sigma)
 
 

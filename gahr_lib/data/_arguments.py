@@ -1,12 +1,12 @@
 """Checks of the arguments that the image generators share, and the size of their chunks."""
 
 import math
-import operator
 from collections.abc import Iterator
 from typing import SupportsFloat, SupportsIndex
 
 import torch
 
+from gahr_lib._checks import check_whole
 from gahr_lib.errors import ConfigError, ShapeError, ValueRangeError
 
 # Below this side the smallest disc, a sixteenth of the side, is thinner than its own soft edge.
@@ -18,17 +18,9 @@ CHUNK_PIXELS_CPU = 2**18
 CHUNK_PIXELS_DEVICE = 2**26
 
 
-def check_count(n: SupportsIndex) -> int:
-    """Return the number of images as an int, or raise `ConfigError` unless it is 1 or more."""
-    count = _whole_number(n, "n")
-    if count < 1:
-        raise ConfigError(f"n is {count}; expected at least one image. Pass n=1 or more.")
-    return count
-
-
 def check_size(size: SupportsIndex) -> int:
     """Return the side in pixels as an int, or raise `ShapeError` if it is too small to draw on."""
-    side = _whole_number(size, "size")
+    side = check_whole(size, "size")
     if side < SMALLEST_SIZE:
         raise ShapeError(
             f"size is {side} pixels; expected {SMALLEST_SIZE} or more. "
@@ -77,14 +69,3 @@ def chunks(n: int, pixels: int, device: torch.device) -> Iterator[slice]:
     length = max(1, limit // pixels)
     for start in range(0, n, length):
         yield slice(start, min(start + length, n))
-
-
-def _whole_number(value: SupportsIndex, name: str) -> int:
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        return operator.index(value)
-    except TypeError as error:
-        raise ConfigError(
-            f"{name} is {value!r}; expected a whole number. Pass an int, e.g. {name}=80."
-        ) from error

@@ -21,8 +21,8 @@ import math
 import torch
 from torch import Tensor
 
+from gahr_lib._checks import check_count
 from gahr_lib.data._arguments import (
-    check_count,
     check_dtype,
     check_generator,
     check_number,
@@ -56,7 +56,7 @@ def c_alpha(
     size
         Side in pixels, 8 or more.
     alpha
-        Decay of the contour's spectrum, whose amplitude is 1 / |w|^alpha. Not negative.
+        Decay of the contour's spectrum, whose amplitude is ``1 / |w|^alpha``. Not negative.
     beta
         Decay of the spectrum of the two backgrounds; equal to `alpha` if it is not given.
     generator
@@ -96,7 +96,7 @@ def c_alpha(
     ----------
     Kadkhodaie, Guth, Simoncelli, Mallat, ICLR 2024, section 3.2, figure 4 and eq. (34).
     """
-    n, size = check_count(n), check_size(size)
+    n, size = check_count(n, "n"), check_size(size)
     alpha = check_number(alpha, "alpha", at_least=0)
     beta = alpha if beta is None else check_number(beta, "beta", at_least=0)
     length = math.ceil(size * check_number(period, "period", at_least=1))
@@ -145,7 +145,7 @@ def contour_heights(noise: Tensor, alpha: float, size: int) -> Tensor:
 
 
 def smooth_fields(noise: Tensor, beta: float, size: int) -> Tensor:
-    """Filter white noise by 1 / |w|^beta, cut out a window and stretch it to [0, 1].
+    """Filter white noise by ``1 / |w|^beta``, cut out a window and stretch it to [0, 1].
 
     Parameters
     ----------

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gahr_lib.data._arguments import check_count, check_dtype, check_generator, check_size, chunks
+from gahr_lib._checks import check_count
+from gahr_lib.data._arguments import check_dtype, check_generator, check_size, chunks
 from gahr_lib.errors import ShapeError, ValueRangeError
 
 __all__ = ["DiscParameters", "discs", "draw_disc_parameters", "render_discs"]
@@ -121,7 +122,7 @@ def draw_disc_parameters(
     ----------
     Kadkhodaie, Guth, Simoncelli, Mallat, ICLR 2024, section 3.3 and figure 5.
     """
-    n, size, dtype = check_count(n), check_size(size), check_dtype(dtype)
+    n, size, dtype = check_count(n, "n"), check_size(size), check_dtype(dtype)
     device = check_generator(generator).device
     uniform = torch.rand(n, DIMENSION, generator=generator, device=device).to(dtype)
     centre = size * (MARGIN + (1 - 2 * MARGIN) * uniform[:, :2])
@@ -204,7 +205,7 @@ def discs(
 
     See Also
     --------
-    draw_disc_parameters, render_discs : the two steps, which show the manifold's coordinates.
+    draw_disc_parameters, render_discs : the two steps that show the manifold's coordinates.
     """
     # Half precision would move the circles by a sixteenth of a pixel: draw first, round last.
     precision = torch.float64 if check_dtype(dtype) == torch.float64 else torch.float32

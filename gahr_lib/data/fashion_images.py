@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gahr_lib._checks import check_count
 from gahr_lib.data.idx_files import read_idx_images
 from gahr_lib.errors import CacheError, ConfigError, DataFileError, DownloadError
 
@@ -86,9 +87,7 @@ def fashion(
             "or None."
         )
     available = TEST_SIZE if split == "test" else HALF_SIZE if half else 2 * HALF_SIZE
-    n = available if n is None else n
-    if not isinstance(n, int) or not 1 <= n <= available:
-        raise ConfigError(f"n is {n!r}; expected a number of images from 1 to {available:,}.")
+    n = available if n is None else check_count(n, "n", most=available)
     part = "test" if split == "test" else half or "A"
     if folder is None and n <= _SHIPPED_SIZE[part]:
         images = _shipped(part)[:n]

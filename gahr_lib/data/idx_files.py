@@ -48,9 +48,7 @@ def read_idx_images(path: str | Path, *, sha256: str | None = None) -> NDArray[n
     except (OSError, EOFError, zlib.error) as error:
         raise DataFileError(f"{path} cannot be unpacked ({error}). {remedy}") from error
     if content[:4] != _MAGIC:
-        raise DataFileError(
-            f"{path} does not begin like an idx file of grey images. {remedy}"
-        )
+        raise DataFileError(f"{path} does not begin like an idx file of grey images. {remedy}")
     # Zeros in the place of a header that is cut short: the length then does not fit either.
     header = content[4:_HEADER].ljust(_HEADER - 4, b"\x00")
     shape = tuple(int(size) for size in np.frombuffer(header, dtype=">u4"))

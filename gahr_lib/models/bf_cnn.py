@@ -1,9 +1,11 @@
 """The bias-free convolutional network BF-CNN."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
-from gahr_lib.errors import ConfigError
+from gahr_lib._checks import check_count
 from gahr_lib.models.base import Activation, ResidualNetwork
 from gahr_lib.models.bias_free import BiasFreeBatchNorm, convolution
 
@@ -27,7 +29,7 @@ class BFCNN(ResidualNetwork):
     Raises
     ------
     ConfigError
-        If a number is not an integer or too small.
+        If a number is not whole or too small.
 
     References
     ----------
@@ -44,20 +46,12 @@ class BFCNN(ResidualNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        for name, value, least in (
-            ("channels", channels, 1),
-            ("width", width, 1),
-            ("layers", layers, 3),
-        ):
-            if not isinstance(value, int) or value < least:
-                raise ConfigError(f"{name} is {value!r}; expected an integer of at least {least}.")
-        self.channels = channels
-        self.width = width
-        self.layers = layers
+        self.channels = channels = check_count(channels, "channels")
+        self.width = width = check_count(width, "width")
+        self.layers = layers = check_count(layers, "layers", 3)
         sides = [channels, *[width] * (layers - 1), channels]
         self.conv_layers = nn.ModuleList(
-            convolution(inputs, outputs, generator=generator)
-            for inputs, outputs in zip(sides, sides[1:], strict=False)
+            convolution(inputs, outputs, generator=generator) for inputs, outputs in pairwise(sides)
         )
         # The first and last convolutions have no norm: they set the scale of the image.
         self.BN_layers = nn.ModuleList(BiasFreeBatchNorm(width) for _ in range(layers - 2))

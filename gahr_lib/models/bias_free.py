@@ -1,4 +1,4 @@
-"""The bias-free pieces of the networks: with ReLU they make f(c y) = c f(y) for every c > 0 (eq. 6)."""
+"""The bias-free pieces of networks: with ReLU they make f(c y) = c f(y) for every c > 0 (eq. 6)."""
 
 import math
 
@@ -12,7 +12,8 @@ class BiasFreeBatchNorm(nn.Module):
     """Batch normalisation that divides by the standard deviation and never subtracts a mean.
 
     In training mode it divides each channel by its standard deviation over the batch and updates a
-    running one; in evaluation mode it divides by the running one, which makes it a fixed linear map.
+    running one; in evaluation mode it divides by the running one, which makes it a fixed linear
+    map.
 
     Parameters
     ----------
@@ -64,9 +65,7 @@ def convolution(
     inputs: int, outputs: int, *, size: int = 3, generator: torch.Generator | None = None
 ) -> nn.Conv2d:
     """Return a bias-free convolution with zero padding, initialised from `generator`."""
-    layer = nn.utils.skip_init(
-        nn.Conv2d, inputs, outputs, size, padding=size // 2, bias=False
-    )
+    layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, size, padding=size // 2, bias=False)
     _initialize(layer.weight, generator)
     return layer
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from gahr_lib.errors import ConfigError
+from gahr_lib._checks import check_count
 from gahr_lib.models.base import Activation, ResidualNetwork
 from gahr_lib.models.bias_free import BiasFreeBatchNorm, convolution, transposed_convolution
 
@@ -48,12 +48,9 @@ class UNet(ResidualNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        for name, value in (("channels", channels), ("width", width), ("blocks", blocks)):
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{name} is {value!r}; expected a positive integer.")
-        self.channels = channels
-        self.width = width
-        self.blocks = blocks
+        self.channels = channels = check_count(channels, "channels")
+        self.width = width = check_count(width, "width")
+        self.blocks = blocks = check_count(blocks, "blocks")
         self.stride = 2**blocks
 
         def conv(inputs: int, outputs: int) -> nn.Conv2d:

@@ -137,18 +137,25 @@ class Panel {
     Object.assign(this, { context, box, x, y, colours });
   }
 
-  /** A curve through (k, values[k - first]); values outside the box end at its edge. */
+  /** A curve through (k, values[k - first]), cut off at the edges of the box. */
   line(values, colour, { first = 0, width = 1.5, dash = [] } = {}) {
-    this.#stroke(colour, width, dash, (c) =>
-      values.forEach((v, i) => c.lineTo(this.x(first + i), this.#inside(this.y(v)))),
+    const { context: c, box } = this;
+    c.save();
+    c.beginPath();
+    c.rect(box.left - width, box.top - width, box.width + 2 * width, box.height + 2 * width);
+    c.clip();
+    this.#stroke(colour, width, dash, () =>
+      values.forEach((v, i) => c.lineTo(this.x(first + i), this.y(v))),
     );
+    c.restore();
   }
 
-  dots(values, colour, { first = 1, radius = 1.5 } = {}) {
-    const { context: c } = this;
+  dots(values, colour, { first = 1, radius = 1.25 } = {}) {
+    const { context: c, box } = this;
     c.fillStyle = colour;
     values.forEach((v, i) => {
-      const [x, y] = [this.x(first + i), this.#inside(this.y(v))];
+      const [x, y] = [this.x(first + i), this.y(v)];
+      if (y > box.top + box.height) return;
       c.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
     });
   }
@@ -161,7 +168,7 @@ class Panel {
     c.beginPath(); // one outline for all, else hair lines show between neighbours
     c.moveTo(this.x(first - 0.5), bottom);
     values.forEach((v, i) => {
-      const y = this.#inside(this.y(v));
+      const y = Math.max(this.y(v), box.top);
       c.lineTo(this.x(first + i - 0.5), y);
       c.lineTo(this.x(first + i + 0.5), y);
     });
@@ -170,7 +177,7 @@ class Panel {
   }
 
   across(value, colour, { width = 1, dash = [] } = {}) {
-    const y = this.#inside(this.y(value));
+    const y = this.y(value);
     this.#stroke(colour, width, dash, (c) => {
       c.moveTo(this.box.left, y);
       c.lineTo(this.box.left + this.box.width, y);
@@ -208,10 +215,6 @@ class Panel {
       this.text(text, x + 17, y);
       x += 17 + c.measureText(text).width + 12;
     }
-  }
-
-  #inside(y) {
-    return Math.min(Math.max(y, this.box.top), this.box.top + this.box.height);
   }
 
   #stroke(colour, width, dash, path) {

@@ -15,9 +15,9 @@ class Numbers {
     this.fixed = Object.fromEntries(
       Object.entries(data.fixed).map(([name, basis]) => [name, this.#readFixed(basis)]),
     );
-    const { counts, psnr, codes, scales, clean, noisy, factors } = data.network;
+    const { counts, mse, codes, scales, clean, noisy, factors } = data.network;
     const offsets = counts.map((_, i) => counts.slice(0, i).reduce((a, b) => a + b, 0));
-    this.network = { counts, offsets, psnr, codes: signedBytes(codes), scales: floats(scales) };
+    this.network = { counts, offsets, mse, codes: signedBytes(codes), scales: floats(scales) };
     Object.assign(this.network, { clean: floats(clean), noisy: floats(noisy), factors: floats(factors) });
   }
 
@@ -25,9 +25,9 @@ class Numbers {
     return image * this.sigmas.length + this.sigmas.indexOf(sigma);
   }
 
-  /** The PSNR of the network's own answer f(y). */
+  /** The error of the network's own answer f(y). */
   answer(image, sigma) {
-    return this.network.psnr[this.#place(image, sigma)];
+    return this.network.mse[this.#place(image, sigma)];
   }
 
   #readFixed(basis) {
@@ -82,7 +82,8 @@ class Numbers {
     const vector = (k) => {
       const start = network.offsets[place] + k;
       const codes = network.codes.subarray(start * this.size, (start + 1) * this.size);
-      return Float32Array.from(codes, (code) => code * network.scales[start]);
+      const scale = network.scales[start] / 127 ** 2; // `quantize` in _front_end.py says why squares
+      return Float32Array.from(codes, (code) => scale * code * Math.abs(code));
     };
     const sum = (weights) => {
       const total = new Float32Array(this.size);
@@ -146,7 +147,10 @@ class Numbers {
   }
 }
 
-const decibels = (error) => -10 * Math.log10(error);
+/** An error as PSNR; an image of nothing is kept without any. */
+function inDecibels(error, digits = 1) {
+  return error > 0 ? `${(-10 * Math.log10(error)).toFixed(digits)} dB` : "∞ dB";
+}
 
 /** The explorer: builds its controls once, and draws all of it after each change. */
 function render({ model, el }) {
@@ -178,12 +182,12 @@ function render({ model, el }) {
   const sigmas = choiceBar("noise σ", numbers.sigmas.map((s) => [s, String(s)]), (s) => choose("sigma", s));
   const basis = choiceBar(
     "basis",
-    [["cosine", "cosine"], ["wavelet", "wavelet"], ["network", "network’s own"]],
+    [["cosine", "cosine"], ["wavelet", "wavelet"], ["network", "network’s"]],
     (value) => choose("basis", value),
   );
   const factors = choiceBar(
-    "multiply kept ones by",
-    [["projection", "1"], ["shrinkage", "λₖ"]],
+    "kept ones times",
+    [["projection", "1"], ["shrinkage", "oracle λₖ"]],
     (value) => choose("factors", value),
   );
 
@@ -286,7 +290,7 @@ function render({ model, el }) {
     sigmas.show(sigma);
     basis.show(name);
     factors.show(mode);
-    factors.rename("shrinkage", name === "network" ? "λₖ (eigenvalues)" : "λₖ (oracle)");
+    factors.rename("shrinkage", name === "network" ? "eigenvalue λₖ" : "oracle λₖ");
     if (document.activeElement !== number || number.value !== "") number.value = m;
     number.max = own.most;
     slider.value = Math.round(position(m) * steps);
@@ -299,11 +303,11 @@ function render({ model, el }) {
     const noisy = numbers.noisy(state.image, state.sigma);
     const clean = numbers.clean(state.image);
     const inputError = noisy.reduce((sum, v, i) => sum + (v - clean[i]) ** 2, 0) / size;
-    const [psnr, input] = [errors.total[m], inputError].map((error) => decibels(error).toFixed(2));
+    const [psnr, input] = [errors.total[m], inputError].map((error) => inDecibels(error, 2));
     const facts = {
       clean: [clean, "clean x", ""],
-      noisy: [noisy, "noisy y", `${input} dB`],
-      denoised: [own.sum(weights), "denoised", `${psnr} dB`],
+      noisy: [noisy, "noisy y", input],
+      denoised: [own.sum(weights), "denoised", psnr],
       vector: m
         ? [own.vector(m - 1), `last kept, e${subscript(m)}`, `λ = ${own.factors[m - 1].toFixed(2)}`]
         : [new Float32Array(size), "nothing kept", ""],
@@ -319,16 +323,20 @@ function render({ model, el }) {
 
   let announcement;
   function showWords({ own, m, errors, best: least, answer, ...state }) {
-    const level = (error) => `${decibels(error).toFixed(1)} dB`;
-    const bases = { cosine: "cosine basis", wavelet: "wavelet basis", network: "the network’s own basis" };
-    const now = `M = ${m} of ${size} kept, PSNR ${level(errors.total[m])}`;
+    const bases = { cosine: "cosine basis", wavelet: "wavelet basis", network: "the network’s basis" };
+    const now = `M = ${m} of ${size} kept, PSNR ${inDecibels(errors.total[m])}`;
     const sentences = [
       `${capitalized(numbers.names[state.image])}, σ = ${state.sigma}, ${bases[state.basis]}: ${now}.`,
-      `Best: M = ${least}, ${level(errors.total[least])}.`,
-      `The network itself, f(y): ${answer.toFixed(1)} dB.`,
+      `Best: M = ${least}, ${inDecibels(errors.total[least])}.`,
+      `The network itself, f(y): ${inDecibels(answer)}.`,
     ];
     if (state.basis === "network") {
-      sentences.push(`Its first ${own.most} eigenvectors at this y are stored here.`);
+      sentences.push(
+        state.factors === "shrinkage"
+          ? "What the sum misses of f(y) is the part of the Jacobian that is not symmetric."
+          : "The largest eigenvalues come first.",
+      );
+      if (m === own.most) sentences.push(`More than ${m} eigenvectors are not stored here.`);
     } else if (state.factors === "shrinkage") {
       sentences.push("An oracle: order and factors are computed from the clean image.");
     } else {
@@ -392,14 +400,13 @@ function render({ model, el }) {
 
     function errorCurve(box) {
       const high = 1.3 * Math.max(errors.total[0], errors.total[size]);
-      const answerError = 10 ** (-answer / 10);
-      const low = Math.min(errors.total[least], answerError) / 3;
+      const low = Math.max(Math.min(errors.total[least], answer) / 3, 1e-8);
       const panel = new Panel(c, box, x, logarithmic(low, high, box), colours);
       for (let level = 0; level <= 60; level += 5) panel.tick(10 ** (-level / 10), `${level} dB`, "right");
       for (let level = 0; level <= 60; level += 10) panel.tick(10 ** (-level / 10), powers[level / 10], "left");
       panel.line(errors.lost, colours.signal, { dash: [5, 3] });
       panel.line(errors.kept, colours.noise, { dash: [5, 3] });
-      panel.across(answerError, colours.factor, { width: 2, dash: [2, 3] });
+      if (answer > low) panel.across(answer, colours.factor, { width: 2, dash: [2, 3] });
       panel.line(errors.total, colours.text, { width: 2.5 });
       panel.legend([
         ["error", colours.text, "line"], ["signal lost", colours.signal, "dash"],

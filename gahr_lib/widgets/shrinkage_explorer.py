@@ -1,8 +1,7 @@
 """An explorer of denoising as shrinkage: one image in three bases, coefficient by coefficient."""
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anywidget
@@ -45,16 +44,17 @@ class Shrinkage:
 
 
 class ShrinkageExplorer(anywidget.AnyWidget):
-    """Keep M coefficients of a noisy image in a basis, shrink them or not, and see what comes of it.
+    """Keep M coefficients of a noisy image in a basis, shrink them or not, see what comes of it.
 
     The reader chooses the image, the noise, the basis, M and the factors; the explorer shows the
     images, the coefficients, the factors, and the error for every M. Everything is computed here,
     once; the page that is built from a notebook needs no kernel.
 
     Coefficients in the fixed bases are kept in the order of the clean image's, largest first, and
-    their factors are those of equation 11: an oracle, for both need the clean image. Coefficients in
-    the network's basis, the eigenvectors of the symmetric part of its Jacobian at the noisy image,
-    are kept and shrunk by its eigenvalues (equation 6).
+    their factors are those of equation 11: an oracle, for both need the clean image. The network's
+    basis are the eigenvectors of the symmetric part of its Jacobian at the noisy image; order and
+    factors are those of the eigenvalues (equation 6). Its own answer f(y) is drawn for comparison:
+    the sum of all shrunk coefficients falls short of it by what is not symmetric in the Jacobian.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ class ShrinkageExplorer(anywidget.AnyWidget):
             "cosine": bases.dct_basis(height, width),
             "wavelet": bases.wavelet_basis(height, width),
         }
-        self._network, self._network_psnr = _network_bases(
+        self._network, self._answers = _network_bases(
             denoiser, clean, noise, self._sigmas, vectors_bytes // pixels
         )
         choices = {"sigma": self._sigmas[(len(self._sigmas) - 1) // 2], **choices}
@@ -179,7 +179,7 @@ class ShrinkageExplorer(anywidget.AnyWidget):
         return Shrinkage(basis[order], clean, noisy, oracle_factors(clean, sigma))
 
     def _packed(self) -> dict[str, Any]:
-        """Return what the browser needs: the images, and coefficients and vectors in every basis."""
+        """Return what the browser needs: images, and coefficients and vectors in every basis."""
         network = [shown for row in self._network for shown in row]
         codes, scales = _front_end.quantize(torch.cat([shown.vectors for shown in network]))
         return {
@@ -192,7 +192,7 @@ class ShrinkageExplorer(anywidget.AnyWidget):
             "fixed": {name: self._packed_fixed(basis) for name, basis in self._fixed.items()},
             "network": {
                 "counts": [len(shown.vectors) for shown in network],
-                "psnr": [value for row in self._network_psnr for value in row],
+                "mse": self._answers,
                 "codes": codes,
                 "scales": scales,
                 "clean": _front_end.floats(torch.stack([shown.clean for shown in network])),
@@ -276,23 +276,20 @@ def _network_bases(
     noise: Tensor,
     sigmas: tuple[float, ...],
     most: int,
-) -> tuple[list[list[Shrinkage]], list[list[float]]]:
-    """Return a network's eigenbasis for each image and noise level, and the PSNR of its own answer.
+) -> tuple[list[list[Shrinkage]], list[float]]:
+    """Return a network's eigenbasis for each image and noise level, and its own answers' errors.
 
     Of the eigenvectors, `most` in all are returned: those with the largest eigenvalues, wherever
     they are, since a smooth image in much noise needs few and a textured one in little noise many.
     """
-    shown, decibels = [], []
-    for i in range(len(images)):
-        shown.append([])
-        decibels.append([])
+    shown, errors = [], []
+    for x, z in zip(images[:, None], noise[:, None], strict=True):
         for sigma in sigmas:
-            x, y = images[i, None], images[i, None] + sigma * noise[i, None]
+            y = x + sigma * z
             basis = eigenbasis(denoiser, y, None, sigma=sigma)
             with torch.no_grad():
-                answer = denoiser(y, sigma)
-            decibels[-1].append(float(metrics.psnr(answer, x)))
-            shown[-1].append(
+                errors.append(float(metrics.mse(denoiser(y, sigma), x)))
+            shown.append(
                 Shrinkage(
                     vectors=basis.vectors.float().cpu(),
                     clean=basis.coefficients(x)[0].float().cpu(),
@@ -300,12 +297,13 @@ def _network_bases(
                     factors=basis.values.float().cpu(),
                 )
             )
-    values = torch.cat([item.factors for row in shown for item in row]).sort(descending=True).values
-    smallest = values[min(most, len(values)) - 1]
-    return [[_leading(item, smallest) for item in row] for row in shown], decibels
-
-
-def _leading(shown: Shrinkage, smallest: Tensor) -> Shrinkage:
-    count = max(1, int((shown.factors >= smallest).sum()))
-    vectors = shown.vectors[:count].clone()  # a clone, so that the others can be forgotten
-    return Shrinkage(vectors, shown.clean, shown.noisy, shown.factors)
+    values = torch.cat([item.factors for item in shown])
+    largest = values.topk(min(most, len(values))).indices
+    counts = torch.bincount(largest // images[0].numel(), minlength=len(shown)).clamp_min(1)
+    # Clones, so that the vectors that are not shown can be forgotten.
+    shown = [
+        replace(item, vectors=item.vectors[:count].clone())
+        for item, count in zip(shown, counts.tolist(), strict=True)
+    ]
+    n = len(sigmas)
+    return [shown[i : i + n] for i in range(0, len(shown), n)], errors

@@ -5,7 +5,7 @@ import platform
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -79,7 +79,7 @@ def build(
     checkpoint.unlink(missing_ok=True)
 
 
-def measure(denoiser: ResidualNetwork, half: str) -> dict[str, Any]:
+def measure(denoiser: ResidualNetwork, half: Literal["A", "B"]) -> dict[str, Any]:
     """Return what a card says of a network: PSNR on three sets, homogeneity and asymmetry.
 
     Parameters
@@ -93,9 +93,12 @@ def measure(denoiser: ResidualNetwork, half: str) -> dict[str, Any]:
     -------
     dict
         ``sigmas``; ``psnr`` in dB of 500 images of its own half, 500 of the other, which it has
-        never seen, and 1,000 test images; and, at one noisy test image, what eq. 6 assumes.
+        never seen, and 1,000 test images; and, at one noisy test image, what eq. 6 assumes. The
+        three rows are of different images, some of which are harder than others, so their
+        differences alone do not measure how well the network generalizes: compare the two networks
+        on the same images.
     """
-    other = "B" if half == "A" else "A"
+    other: Literal["A", "B"] = "B" if half == "A" else "A"
     sets = {
         "train": fashion("train", half=half, n=500),
         "other_half": fashion("train", half=other, n=500),

@@ -3,10 +3,9 @@
 import contextlib
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -20,7 +19,11 @@ FOLDER = Path(__file__).parent / "networks"
 
 
 def load_denoiser(
-    data: str, *, n_train: int, half: str = "A", folder: str | Path | None = None
+    data: str,
+    *,
+    n_train: int,
+    half: Literal["A", "B"] = "A",
+    folder: str | Path | None = None,
 ) -> ResidualNetwork:
     """Return a trained network, in evaluation mode, on the CPU.
 
@@ -51,7 +54,7 @@ def load_denoiser(
     return load_network(Path(folder or FOLDER) / f"{recipe.name}.safetensors")
 
 
-def card(data: str, *, n_train: int, half: str = "A") -> dict[str, Any]:
+def card(data: str, *, n_train: int, half: Literal["A", "B"] = "A") -> dict[str, Any]:
     """Return the card of a network of the package: how it was made and what was measured of it."""
     return _read_card(FOLDER / f"{find_recipe(data, n_train, half).name}.json")
 
@@ -86,7 +89,9 @@ def load_network(path: str | Path) -> ResidualNetwork:
         network.load_state_dict(load(content))
         network.image_shape = tuple(facts["image_shape"])
     except (SafetensorError, ConfigError, RuntimeError, TypeError, KeyError) as error:
-        raise WeightsError(f"The weights {path} do not fit their card ({error}). {remedy}") from error
+        raise WeightsError(
+            f"The weights {path} do not fit their card ({error}). {remedy}"
+        ) from error
     return network.eval().requires_grad_(False)
 
 
@@ -131,7 +136,7 @@ def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(content)
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink()

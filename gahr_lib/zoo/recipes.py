@@ -1,6 +1,7 @@
 """The networks that the package ships, each with everything that made it."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from gahr_lib.errors import ConfigError
 from gahr_lib.models import NetworkConfig
@@ -31,7 +32,7 @@ class Recipe:
 
     data: str
     n_train: int
-    half: str
+    half: Literal["A", "B"]
     seed: int
     network: NetworkConfig
     training: TrainConfig
@@ -51,7 +52,7 @@ RECIPES = (
 )
 
 
-def find_recipe(data: str, n_train: int, half: str) -> Recipe:
+def find_recipe(data: str, n_train: int, half: Literal["A", "B"]) -> Recipe:
     """Return the recipe of a network.
 
     Raises

@@ -1,0 +1,180 @@
+"""Explorers in a page without a kernel, on pages made here, against Python's own numbers."""
+
+import json
+import math
+from itertools import product
+from pathlib import Path
+
+import ipywidgets
+import pytest
+import torch
+from ipywidgets.embed import embed_data
+
+import gahr_lib as gahr
+from browser.visits import Explorer, Visit
+from gahr_lib.widgets import ShrinkageExplorer
+from helpers import LinearDenoiser, seeded, small_unet
+
+SCRIPT = Path(__file__).parents[2] / "book" / "_static" / "static-widgets.js"
+pytestmark = pytest.mark.browser
+
+BASES = {"cosine": "cosine", "wavelet": "wavelet", "network": "network’s"}
+
+
+def as_page(widgets, script: str, *, edit=lambda state: None) -> str:
+    """A page as the book's are: the state of the widgets, and each of them where it is shown."""
+    data = embed_data(views=widgets)
+    state = data["manager_state"]
+    edit(state["state"])
+    shown = "".join(
+        bundle.get("text/html")
+        or '<div><script type="application/vnd.jupyter.widget-view+json">'
+        + json.dumps(bundle["application/vnd.jupyter.widget-view+json"])
+        + "</script></div>"
+        for bundle, _ in (_bundle(widget) for widget in widgets)
+    )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Widgets</title>'
+        '<link rel="icon" href="data:,">'
+        '<script type="application/vnd.jupyter.widget-state+json">'
+        + json.dumps(state).replace("</", "<\\/")
+        + f"</script><script>{script}</script><body>{shown}"
+    )
+
+
+def _bundle(widget):
+    bundle = widget._repr_mimebundle_()
+    return bundle if isinstance(bundle, tuple) else (bundle, {})
+
+
+@pytest.fixture(scope="module")
+def script():
+    return SCRIPT.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def explorer(trained_a):
+    return ShrinkageExplorer(
+        trained_a,
+        gahr.data.fashion("test", n=2),
+        (0.1, 0.4),
+        names=["ankle boot", "pullover"],
+        generator=seeded(),
+        vectors_bytes=300_000,
+    )
+
+
+@pytest.fixture
+def open_widgets(tmp_path, serve, visit, script):
+    def open_page(*widgets, edit=lambda state: None, **settings):
+        (tmp_path / "page.html").write_text(as_page(widgets, script, edit=edit), encoding="utf-8")
+        return visit(f"{serve(tmp_path)}/page.html", **settings)
+
+    return open_page
+
+
+@pytest.mark.parametrize("basis", BASES)
+@pytest.mark.parametrize("factors", ["projection", "shrinkage"])
+def test_psnr_and_picture_are_those_of_python(basis, factors, explorer, open_widgets):
+    shown = Explorer(open_widgets(explorer))
+    shown.choose("basis", BASES[basis])
+    explorer.basis, explorer.factors = basis, factors
+    times = {"projection": "1", "shrinkage": "eigenvalue λₖ" if basis == "network" else "oracle λₖ"}
+    shown.choose("kept ones times", times[factors])
+    for image, sigma in product(range(2), (0.1, 0.4)):
+        explorer.image, explorer.sigma = image, sigma
+        shown.image.select_option(index=image)
+        shown.choose("noise σ", str(sigma))
+        for kept in (0, 1, 17, 120, 784):
+            explorer.kept = kept
+            shown.number.fill(str(kept))
+            assert shown.psnr() == pytest.approx(explorer.psnr(), abs=0.05)
+            pixels = torch.tensor(shown.pixels("denoised", 28)) / 255
+            expected = explorer.denoised().clamp(0, 1).flatten()
+            assert float((pixels - expected).square().mean().sqrt()) < 0.01
+
+
+def test_first_values_are_those_that_python_chose(explorer, open_widgets):
+    explorer.image, explorer.sigma, explorer.basis = 1, 0.4, "wavelet"
+    explorer.factors, explorer.kept = "shrinkage", 50
+    shown = Explorer(open_widgets(explorer))
+    assert shown.image.input_value() == "pullover"
+    assert shown.radio("noise σ", "0.4").is_checked()
+    assert shown.radio("basis", "wavelet").is_checked()
+    assert shown.radio("kept ones times", "oracle λₖ").is_checked()
+    assert shown.kept() == 50
+    assert shown.psnr() == pytest.approx(explorer.psnr(), abs=0.05)
+
+
+def test_other_sizes_and_an_exact_denoiser(open_widgets):
+    """Not square, no PSNR to speak of, and eigenvalues that are all the same."""
+    images = torch.rand(1, 1, 12, 20, generator=seeded())
+    exact = ShrinkageExplorer(lambda y, sigma: 0 * y + images, images, [0.2], generator=seeded())
+    same = ShrinkageExplorer(
+        LinearDenoiser(torch.eye(240)), images, [0.2], generator=seeded(), basis="network", kept=240
+    )
+    seen = open_widgets(exact, same)
+    first, second = Explorer(seen, 0), Explorer(seen, 1)
+    second.root.wait_for()
+    assert first.psnr() == pytest.approx(exact.psnr(), abs=0.05)
+    assert "f(y): ∞ dB" in first.root.inner_text()
+    assert second.psnr() == pytest.approx(-20 * math.log10(0.2), abs=0.5)
+    assert first.root.locator(".gx-clean canvas").evaluate("(c) => c.width / c.height") == 20 / 12
+
+
+def test_one_widget_shown_twice_is_one_widget(explorer, open_widgets):
+    seen = open_widgets(explorer, explorer)
+    first, second = Explorer(seen, 0), Explorer(seen, 1)
+    second.root.wait_for()
+    first.number.fill("77")
+    assert second.kept() == 77
+
+
+def test_still_picture_stays_without_javascript(explorer, open_widgets):
+    page = open_widgets(explorer, java_script_enabled=False).page
+    still = page.get_by_role("img")
+    assert still.count() == 1
+    assert "PSNR" in still.get_attribute("alt")
+    assert page.locator(".gx-explorer").count() == 0
+
+
+def test_still_picture_goes_when_the_explorer_comes(explorer, open_widgets):
+    page = open_widgets(explorer).page
+    page.locator(".gx-explorer").wait_for()
+    assert page.locator("img").count() == 0
+
+
+def test_still_picture_and_a_sentence_stay_where_an_explorer_fails(
+    explorer, tmp_path, serve, browser, script
+):
+    def spoil(state):
+        next(s for s in state.values() if "_esm" in s["state"])["state"]["_esm"] = "syntax error"
+
+    page_text = as_page([explorer], script, edit=spoil)
+    (tmp_path / "page.html").write_text(page_text, encoding="utf-8")
+    visit = Visit(browser, f"{serve(tmp_path)}/page.html")
+    visit.page.get_by_text("could not be drawn").wait_for()
+    assert visit.page.get_by_role("img").count() == 1
+    assert len(visit.complaints) == 1  # it says so on the console too
+    visit.close()
+
+
+def test_widgets_that_need_python_say_so(open_widgets):
+    page = open_widgets(ipywidgets.IntSlider()).page
+    page.get_by_text("This widget needs Python").wait_for()
+
+
+def test_pages_opened_as_files_work_too(explorer, tmp_path, visit, script):
+    (tmp_path / "page.html").write_text(as_page([explorer], script), encoding="utf-8")
+    shown = Explorer(visit((tmp_path / "page.html").as_uri()))
+    explorer.image, explorer.kept = 0, 33
+    shown.root.wait_for()
+    before = shown.picture()
+    shown.number.fill("5")
+    assert shown.picture() != before
+
+
+def test_a_network_that_is_not_trained_is_drawn_all_the_same(open_widgets):
+    images = torch.rand(1, 1, 8, 8, generator=seeded())
+    explorer = ShrinkageExplorer(small_unet(), images, [0.1], generator=seeded(), basis="network")
+    assert Explorer(open_widgets(explorer)).psnr() == pytest.approx(explorer.psnr(), abs=0.05)
