@@ -4,15 +4,13 @@ Every function draws and returns a matplotlib figure or axes; none shows, saves 
 for good. ``plt.style.use(figures.STYLE)`` at the top of a notebook gives its plots the book's look.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from torch import Tensor
 
 from gahr_lib._checks import check_images
@@ -87,7 +85,8 @@ def show_images(
     -------
     Figure
     """
-    return _grid(images, titles, columns, size, lambda i, image: _GREY)
+    batch = _batch(images)
+    return _grid(batch, [_GREY] * len(batch), titles, columns, size)
 
 
 def show_signed(
@@ -101,8 +100,8 @@ def show_signed(
 
     Each is scaled to its own largest value. The arguments are those of `show_images`.
     """
-
-    return _grid(images, titles, columns, size, lambda i, image: _signed_limits(image))
+    batch = _batch(images)
+    return _grid(batch, [_signed(image) for image in batch], titles, columns, size)
 
 
 def show_bases(
@@ -126,16 +125,14 @@ def show_bases(
     Figure
     """
     if len(images) != len(bases):
-        raise ShapeError(f"There are {len(bases)} bases for {len(images)} images; expected one each.")
-    rows = [torch.cat([image[None], basis]) for image, basis in zip(images, bases, strict=True)]
-    columns = len(rows[0])
-    return _grid(
-        rows,
-        titles,
-        columns,
-        size,
-        lambda i, image: _signed_limits(image) if i % columns else _GREY,
-    )
+        raise ShapeError(
+            f"There are {len(bases)} bases for {len(images)} images; expected one each."
+        )
+    rows, looks = [], []
+    for image, basis in zip(images.split(1), bases, strict=True):
+        rows += [image, basis]
+        looks += [_GREY, *(_signed(vector) for vector in basis)]
+    return _grid(_batch(rows), looks, titles, 1 + len(bases[0]), size)
 
 
 def identity_line(axes: Axes, label: str = "no denoising") -> None:
@@ -145,17 +142,29 @@ def identity_line(axes: Axes, label: str = "no denoising") -> None:
     axes.set_xlim(low, high)
 
 
+def _batch(images: Tensor | Sequence[Tensor]) -> Tensor:
+    batch = images if isinstance(images, Tensor) else torch.cat(list(images))
+    check_images(batch, "images")
+    return batch.detach().cpu()
+
+
+def _signed(image: Tensor) -> dict[str, Any]:
+    # The largest values of an eigenvector are a few pixels; a quantile lets the rest be seen.
+    top = float(image.detach().abs().flatten().quantile(0.995)) or 1.0
+    return {"vmin": -top, "vmax": top, "cmap": "RdBu_r"}
+
+
 def _grid(
-    images: Tensor | Sequence[Tensor],
+    batch: Tensor,
+    looks: Sequence[dict[str, Any]],
     titles: Sequence[str] | None,
     columns: int | None,
     size: float,
-    look: Callable[[int, NDArray[np.float32]], dict[str, Any]],
 ) -> Figure:
-    batch = images if isinstance(images, Tensor) else torch.cat(list(images))
-    check_images(batch, "images")
     if titles is not None and len(titles) != len(batch):
-        raise ShapeError(f"There are {len(titles)} titles for {len(batch)} images; expected one each.")
+        raise ShapeError(
+            f"There are {len(titles)} titles for {len(batch)} images; expected one each."
+        )
     columns = columns or len(batch)
     rows = -(-len(batch) // columns)
     height = size * batch.shape[2] / batch.shape[3] + (0.3 if titles else 0.05)
@@ -166,17 +175,9 @@ def _grid(
         ax.axis("off")
         if i >= len(batch):
             continue
-        pixels = batch[i].detach().cpu().permute(1, 2, 0).numpy()
-        if pixels.shape[2] == 1:
-            pixels = pixels[:, :, 0]
-        ax.imshow(pixels, interpolation="nearest", **look(i, pixels))
+        pixels = batch[i].permute(1, 2, 0).squeeze(2).numpy()
+        ax.imshow(pixels, interpolation="nearest", **looks[i])
         if titles is not None:
             ax.set_title(titles[i])
     plt.close(figure)  # a notebook shows the figure that a cell returns, and only once
     return figure
-
-
-def _signed_limits(image: NDArray[np.float32]) -> dict[str, Any]:
-    # The largest values of an eigenvector are a few pixels; a quantile lets the rest be seen.
-    top = float(np.quantile(np.abs(image), 0.995)) or 1.0
-    return {"vmin": -top, "vmax": top, "cmap": "RdBu_r"}

@@ -47,7 +47,7 @@ class SampleConfig:
     beta: float = 0.1
     sigma_0: float = 1.0
     sigma_inf: float = 0.01
-    mean: float = 0.3
+    mean: float = 0.5
     max_steps: int = 5_000
 
     def __post_init__(self) -> None:

@@ -160,7 +160,7 @@ def test_the_wrong_number_of_coefficients_is_refused(shape: tuple[int, ...]) -> 
 def test_impossible_sides_are_refused(
     make: Callable[..., Any], sides: tuple[object, object]
 ) -> None:
-    with pytest.raises(ConfigError, match="whole numbers of pixels"):
+    with pytest.raises(ConfigError, match="whole number of at least 2"):
         make(*sides)
 
 
@@ -171,7 +171,7 @@ def test_odd_sides_have_no_wavelet_basis() -> None:
 
 @pytest.mark.parametrize("levels", [0, 3, -1, 1.5])
 def test_levels_that_the_sides_do_not_allow_are_refused(levels: object) -> None:
-    with pytest.raises(ConfigError, match="expected 1 to 2"):
+    with pytest.raises(ConfigError, match=r"from 1 to 2.*halved"):
         wavelet_basis(28, 28, levels=levels)  # type: ignore[arg-type]
 
 

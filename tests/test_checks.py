@@ -4,12 +4,14 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from gahr_lib import _checks, bases, errors, metrics, models, noise, training
+from gahr_lib._checks import check_count
 from gahr_lib.analysis import evaluation, jacobian, shrinkage
-from gahr_lib.errors import GahrError, ShapeError, SigmaError, ValueRangeError
+from gahr_lib.errors import ConfigError, GahrError, ShapeError, SigmaError, ValueRangeError
 from helpers import BAD_IMAGES, BAD_SIGMAS, DENOISERS, intensities, seeded, small_unet
 
 pytestmark = pytest.mark.usefixtures("untouched_random_state")
@@ -153,3 +155,16 @@ def test_every_error_is_one_of_ours_and_explained(error: type[GahrError]) -> Non
 def test_every_error_is_also_one_that_python_knows(error: type[GahrError]) -> None:
     builtin = {ValueError, OSError, TypeError, RuntimeError}
     assert any(issubclass(error, known) for known in builtin)
+
+
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), torch.tensor(3)])
+def test_counts_become_ints(value: Any) -> None:
+    count = check_count(value, "n", 3, 3)
+    assert count == 3
+    assert type(count) is int
+
+
+@pytest.mark.parametrize("value", [True, 3.0, np.float64(3), "3", None, 1, 6])
+def test_what_is_no_count_in_the_range_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"n is .*whole number from 2 to 5\. Pass n=2"):
+        check_count(value, "n", 2, 5)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -150,6 +151,7 @@ def test_a_denoiser_is_a_copy_in_evaluation_mode() -> None:
     before = weights(denoiser)
     list(states)
     assert not denoiser.training
+    assert not any(parameter.requires_grad for parameter in denoiser.parameters())
     assert equal(weights(denoiser), before)
     assert denoiser(IMAGES).shape == IMAGES.shape
 
@@ -406,6 +408,11 @@ def test_impossible_settings_are_refused(settings: dict[str, float], words: str)
 def test_the_loss_of_the_paper_needs_no_smallest_noise() -> None:
     config = TrainConfig(steps=1, batch_size=2, sigma_min=0, weight_power=0, sigma_power=2)
     assert math.isfinite(run(config)[0].loss)
+
+
+def test_settings_are_plain_integers() -> None:
+    config = TrainConfig(steps=np.int64(3))  # type: ignore[arg-type]
+    assert type(config.steps) is int
 
 
 def test_a_trained_network_can_be_trained_on() -> None:

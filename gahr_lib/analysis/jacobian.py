@@ -247,7 +247,7 @@ def trace(
 
 
 def sure(denoiser: Callable[..., Tensor], y: Tensor, sigma: float) -> float:
-    """Return Stein's unbiased estimate of the squared error per pixel, from the noisy image alone.
+    """Return Stein's unbiased estimate of the MSE per pixel, from the noisy image alone.
 
     Parameters
     ----------
@@ -259,8 +259,8 @@ def sure(denoiser: Callable[..., Tensor], y: Tensor, sigma: float) -> float:
     Returns
     -------
     float
-        ``(2 sigma^2 tr J + ||y - f(y)||^2 - sigma^2 d) / d``, in squared intensity units. Its mean over
-        noise is the MSE; a single estimate may be negative.
+        ``(2 sigma^2 tr J + ||y - f(y)||^2 - sigma^2 d) / d``, in squared intensity units. Its
+        mean over noise is the MSE; a single estimate may be negative.
 
     References
     ----------

@@ -291,7 +291,9 @@ function render({ model, el }) {
     basis.show(name);
     factors.show(mode);
     factors.rename("shrinkage", name === "network" ? "eigenvalue λₖ" : "oracle λₖ");
-    if (document.activeElement !== number || number.value !== "") number.value = m;
+    // Not while it is empty under somebody's hands, nor for nothing: that would move the cursor.
+    const typing = document.activeElement === number && number.value === "";
+    if (!typing && number.value !== String(m)) number.value = m;
     number.max = own.most;
     slider.value = Math.round(position(m) * steps);
     slider.setAttribute("aria-valuetext", `M = ${m} of ${size}`);

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import operator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -127,8 +128,9 @@ def save_network(
         **facts,
         "weights_sha256": hashlib.sha256(content).hexdigest(),
     }
+    text = json.dumps(facts, indent=2, default=operator.index) + "\n"  # or integers of NumPy fail
     _write(folder / f"{recipe.name}.safetensors", content)
-    _write(folder / f"{recipe.name}.json", (json.dumps(facts, indent=2) + "\n").encode())
+    _write(folder / f"{recipe.name}.json", text.encode())
 
 
 def _write(path: Path, content: bytes) -> None:

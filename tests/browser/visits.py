@@ -78,6 +78,15 @@ class Explorer:
 
     def choose(self, group: str, name: str) -> None:
         self.radio(group, name).click()
+        self.settle()
+
+    def choose_image(self, index: int) -> None:
+        self.image.select_option(index=index)
+        self.settle()
+
+    def keep(self, m: int) -> None:
+        self.number.fill(str(m))
+        self.settle()
 
     def settle(self) -> None:
         """Wait until a change has been drawn."""
@@ -97,7 +106,10 @@ class Explorer:
         self.settle()
         script = """(canvas, size) => {
           const step = canvas.width / size;
-          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const copy = new OffscreenCanvas(canvas.width, canvas.height);
+          const context = copy.getContext("2d", { willReadFrequently: true });
+          context.drawImage(canvas, 0, 0);
+          const { data } = context.getImageData(0, 0, copy.width, copy.height);
           const grey = (i) => {
             const [row, column] = [Math.floor(i / size) + 0.5, (i % size) + 0.5];
             return data[4 * (Math.floor(row * step) * canvas.width + Math.floor(column * step))];

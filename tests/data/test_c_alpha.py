@@ -218,7 +218,7 @@ def test_noise_is_left_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ({"n": 0}, ConfigError, "at least one image"),
+        ({"n": 0}, ConfigError, "of at least 1"),
         ({"n": -3}, ConfigError, "n is -3"),
         ({"n": 2.0}, ConfigError, "whole number"),
         ({"n": True}, ConfigError, "whole number"),

@@ -214,7 +214,7 @@ def test_parameters_are_frozen_and_survive_the_tensor_form() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ({"n": 0}, ConfigError, "at least one image"),
+        ({"n": 0}, ConfigError, "of at least 1"),
         ({"n": 1.5}, ConfigError, "whole number"),
         ({"size": 4}, ShapeError, "8 or more"),
         ({"generator": None}, ConfigError, "torch.Generator"),

@@ -372,3 +372,7 @@ def test_impossible_numbers_of_images_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=f"from 1 to {available}"):
         fashion(split, half=half, n=n)  # type: ignore[arg-type]
+
+
+def test_a_number_may_be_an_integer_of_numpy() -> None:
+    assert torch.equal(fashion("test", n=np.int64(2)), fashion("test", n=2))  # type: ignore[arg-type]

@@ -56,5 +56,5 @@ def test_equal_generators_give_equal_networks() -> None:
     [("channels", 0), ("width", 0), ("layers", 2), ("layers", 20.0), ("width", "64")],
 )
 def test_impossible_sizes_are_refused(argument: str, value: object) -> None:
-    with pytest.raises(ConfigError, match=f"{argument} is .*expected an integer of at least"):
+    with pytest.raises(ConfigError, match=f"{argument} is .*expected a whole number of at least"):
         BFCNN(**{argument: value})

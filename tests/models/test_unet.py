@@ -87,5 +87,5 @@ def test_in_training_mode_the_batch_sets_the_norms() -> None:
 @pytest.mark.parametrize("argument", ["channels", "width", "blocks"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "2", None])
 def test_impossible_sizes_are_refused(argument: str, value: object) -> None:
-    with pytest.raises(ConfigError, match=f"{argument} is .*expected a positive integer"):
+    with pytest.raises(ConfigError, match=f"{argument} is .*expected a whole number of at least 1"):
         UNet(**{argument: value})
