@@ -109,7 +109,7 @@ $(STAMPS)/site: $(STAMPS)/book $(SITE_TESTS)
 	$(BIN)/pytest tests/book tests/browser
 	@touch $@
 
-bench: $(READY)  ## Measure the speeds that the project promises
+bench: $(STAMPS)/book  ## Measure the speeds that the project promises
 	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only
 
 format: $(READY)  ## Format code and chapters, and strip the chapters' outputs

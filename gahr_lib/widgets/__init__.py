@@ -1,6 +1,6 @@
 """Explorers: figures that a reader moves, in a notebook with a kernel or in a page without one.
 
-Each is one Python file, which computes, and one JavaScript file, which draws; `draw.js` and
+Each is one Python file, which computes, and JavaScript files of its own, which draw; `draw.js` and
 `explorer.css` are shared. They need the packages of the extra ``notebook``.
 """
 

@@ -42,9 +42,9 @@ def quantize(vectors: Tensor) -> tuple[bytes, bytes]:
     Returns
     -------
     codes, scales : bytes
-        K C H W signed bytes c, and K floats s, the largest numbers: a number is s c |c| / 127^2. Codes
-        lie closer near zero, where most numbers of a vector are that has its weight in few places;
-        the error is at most (sqrt(s |v|) + s / 508) / 127 for a number v.
+        K C H W signed bytes c, and K floats s, the largest number of each vector: a number is
+        s c |c| / 127^2. Codes lie closer near zero, where most numbers are of a vector that has its
+        weight in few places; the error of a number v is at most (sqrt(s |v|) + s / 508) / 127.
     """
     flat = vectors.detach().flatten(1)
     scales = flat.abs().amax(dim=1).clamp_min(torch.finfo(flat.dtype).tiny)

@@ -93,7 +93,9 @@ class ShrinkageExplorer(anywidget.AnyWidget):
         If the images, noise levels or choices are not of this kind.
     """
 
-    _esm = _front_end.source("draw.js", "shrinkage_explorer.js")
+    _esm = _front_end.source(
+        "draw.js", "shrinkage_numbers.js", "shrinkage_plot.js", "shrinkage_explorer.js"
+    )
     _css = _front_end.source("explorer.css")
 
     image = traitlets.Int(0).tag(sync=True)

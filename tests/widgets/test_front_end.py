@@ -1,9 +1,11 @@
+import re
+
 import numpy as np
 import pytest
 import torch
 
 from gahr_lib.bases import dct_basis, wavelet_basis
-from gahr_lib.widgets import _front_end
+from gahr_lib.widgets import ShrinkageExplorer, _front_end
 from helpers import intensities
 
 BASES = {
@@ -57,7 +59,12 @@ def test_numbers_are_little_endian():
 
 
 def test_source_joins_files_in_order():
-    joined = _front_end.source("draw.js", "shrinkage_explorer.js")
-    assert joined.index("class Panel") < joined.index("class Numbers")
-    assert "import " not in joined.split("export default")[0].replace("// import", "")
-    assert "http" not in joined
+    joined = _front_end.source("draw.js", "shrinkage_plot.js")
+    assert joined.index("class Panel") < joined.index("function drawPlot")
+
+
+def test_modules_are_whole_in_themselves():
+    """A page may not fetch anything for an explorer, neither from a host nor from a neighbour."""
+    assert not re.search(r"https?:|^import |import\(|fetch\(", ShrinkageExplorer._esm, re.MULTILINE)
+    assert not re.search(r"https?:|@import|url\(", ShrinkageExplorer._css)
+    assert ShrinkageExplorer._esm.rstrip().endswith("export default { render };")

@@ -1,0 +1,82 @@
+"""Figures show the numbers they were given, and leave matplotlib as it was."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+
+from gahr_lib import figures
+from gahr_lib.errors import ShapeError, ValueRangeError
+
+
+@pytest.fixture(autouse=True)
+def without_a_screen():
+    mpl.use("Agg")
+
+
+def pictures(figure):
+    return [ax.images[0] for ax in figure.axes if ax.images]
+
+
+def test_images_are_drawn_as_they_are_from_black_to_white():
+    images = torch.rand((3, 1, 4, 5), generator=torch.Generator().manual_seed(0))
+    drawn = pictures(figures.show_images(images, ["a", "b", "c"]))
+    assert len(drawn) == 3
+    np.testing.assert_array_equal(drawn[1].get_array(), images[1, 0].numpy())
+    assert drawn[1].get_clim() == (0, 1)
+
+
+def test_colour_images_keep_their_channels_last():
+    images = torch.rand((1, 3, 4, 5), generator=torch.Generator().manual_seed(0))
+    (drawn,) = pictures(figures.show_images(images))
+    np.testing.assert_allclose(drawn.get_array(), images[0].permute(1, 2, 0).numpy())
+
+
+def test_signed_images_are_white_at_zero():
+    images = torch.randn((2, 1, 6, 6), generator=torch.Generator().manual_seed(0))
+    for drawn in pictures(figures.show_signed(images)):
+        low, high = drawn.get_clim()
+        assert low == -high < 0
+
+
+def test_bases_begin_with_their_image_in_grey():
+    images = torch.rand((2, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+    vectors = [-torch.ones(3, 1, 4, 4), torch.ones(3, 1, 4, 4)]
+    drawn = pictures(figures.show_bases(images, vectors, [str(i) for i in range(8)]))
+    assert [picture.get_cmap().name for picture in drawn] == (["gray"] + ["RdBu_r"] * 3) * 2
+    np.testing.assert_array_equal(drawn[4].get_array(), images[1, 0].numpy())
+
+
+def test_unused_places_of_a_grid_stay_empty():
+    figure = figures.show_images(torch.zeros(5, 1, 4, 4), columns=3)
+    assert len(figure.axes) == 6
+    assert len(pictures(figure)) == 5
+
+
+def test_identity_line_spans_the_axis_and_keeps_it():
+    figure = figures.show_images(torch.zeros(1, 1, 4, 4))
+    ax = figure.add_subplot()
+    ax.set_xlim(3, 30)
+    figures.identity_line(ax)
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), [[3, 3], [30, 30]])
+    assert ax.get_xlim() == (3, 30)
+
+
+def test_settings_are_left_alone():
+    before = dict(mpl.rcParams)
+    figures.show_images(torch.zeros(1, 1, 4, 4))
+    assert dict(mpl.rcParams) == before
+
+
+def test_curves_differ_in_black_and_white():
+    dashes = [str(figures.line(colour)["linestyle"]) for colour in figures.COLOURS]
+    assert len(set(dashes)) == len(dashes)
+
+
+def test_bad_input_is_a_typed_error():
+    with pytest.raises(ShapeError, match="2 titles for 1 images"):
+        figures.show_images(torch.zeros(1, 1, 4, 4), ["a", "b"])
+    with pytest.raises(ValueRangeError):
+        figures.show_images(torch.zeros(1, 1, 4, 4, dtype=torch.uint8))
+    with pytest.raises(ShapeError, match="1 bases for 2 images"):
+        figures.show_bases(torch.zeros(2, 1, 4, 4), [torch.zeros(1, 1, 4, 4)], ["a"] * 4)

@@ -1,0 +1,55 @@
+"""A file of the package imports only from its own floor's packages and from the floors below."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "gahr_lib"
+FLOORS = [
+    {"errors", "_checks", "noise", "metrics", "bases"},
+    {"models", "data"},
+    {"training", "sampling", "analysis", "zoo"},
+    {"widgets", "exercises", "check", "figures", "record"},
+]
+FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+# Within a floor, a module may use another that does not use it back.
+ALLOWED_ACROSS = {
+    ("noise", "_checks"),
+    ("metrics", "_checks"),
+    ("bases", "_checks"),
+    ("_checks", "errors"),
+    ("noise", "errors"),
+    ("metrics", "errors"),
+    ("bases", "errors"),
+    ("zoo", "training"),
+    ("zoo", "analysis"),
+    ("check", "exercises"),
+}
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def modules_imported(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "gahr_lib":
+            names = [f"gahr_lib.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        else:
+            continue
+        for name in names:
+            if name.startswith("gahr_lib."):
+                yield name.split(".")[1]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_downwards(path):
+    ours = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    wrong = [
+        theirs
+        for theirs in modules_imported(path)
+        if theirs != ours and (ours, theirs) not in ALLOWED_ACROSS and FLOOR[theirs] >= FLOOR[ours]
+    ]
+    assert not wrong, f"{ours} (floor {FLOOR[ours]}) imports {wrong}"
