@@ -44,7 +44,9 @@
   function withBuffers({ state, buffers = [] }) {
     for (const { encoding, path, data } of buffers) {
       if (encoding !== "base64") throw new Error(`bytes are encoded as ${encoding}`);
-      const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+      const text = atob(data);
+      const bytes = new Uint8Array(text.length);
+      for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
       const parent = path.slice(0, -1).reduce((part, key) => part[key], state);
       parent[path.at(-1)] = new DataView(bytes.buffer);
     }
@@ -61,12 +63,6 @@
     }
   }
 
-  const cache = new Map(); // a model shown twice is one model
-  function widget(models, id) {
-    if (!cache.has(id)) cache.set(id, make(models[id]));
-    return cache.get(id);
-  }
-
   async function make(packed) {
     if (packed?.model_module !== "anywidget") return null;
     const model = new Model(withBuffers(packed));
@@ -80,12 +76,12 @@
     return Object.assign(document.createElement(tag), { textContent: text });
   }
 
-  async function show(models, view) {
+  async function show(widgets, view) {
     const el = element("div");
     el.dataset.widget = "";
     const still = view.parentElement.querySelector("[data-still]");
     try {
-      const shown = await widget(models, JSON.parse(view.textContent).model_id);
+      const shown = await widgets[JSON.parse(view.textContent).model_id];
       if (shown) {
         view.after(el);
         await shown.module.render({ model: shown.model, el });
@@ -101,12 +97,20 @@
     view.after(el);
   }
 
-  function showAll() {
+  /** Make the widgets while the page is still being read: their state comes before this script. */
+  function start() {
     const state = document.querySelector(STATE);
     const models = state ? JSON.parse(state.textContent).state : {};
-    document.querySelectorAll(VIEW).forEach((view) => show(models, view));
+    const widgets = Object.fromEntries(
+      Object.entries(models).map(([id, packed]) => [id, make(packed)]),
+    );
+    Object.values(widgets).forEach((widget) => widget.catch(() => {})); // told where it is shown
+    return () => document.querySelectorAll(VIEW).forEach((view) => show(widgets, view));
   }
 
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", showAll);
-  else showAll();
+  // Shown as soon as the page is read: DOMContentLoaded waits for formulas and icons, too.
+  const showAll = start();
+  if (document.readyState === "loading") {
+    document.addEventListener("readystatechange", showAll, { once: true });
+  } else showAll();
 })();

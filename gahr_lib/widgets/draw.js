@@ -84,9 +84,8 @@ function channels(hex) {
 
 /** Paint numbers as grey pixels, 0 black and 1 white, whatever the theme: they are photographs. */
 function paintGrey(canvas, values, width) {
-  paintPixels(canvas, values, width, (v) => {
-    const grey = 255 * Math.min(1, Math.max(0, v));
-    return [grey, grey, grey];
+  paintPixels(canvas, values, width, (v, pixels, at) => {
+    pixels[at] = pixels[at + 1] = pixels[at + 2] = 255 * v; // an ImageData clamps what it is given
   });
 }
 
@@ -94,19 +93,20 @@ function paintGrey(canvas, values, width) {
 function paintSigned(canvas, values, width, colours) {
   const [negative, zero, positive] = [colours.negative, colours.zero, colours.positive].map(channels);
   const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-12);
-  paintPixels(canvas, values, width, (v) => {
+  paintPixels(canvas, values, width, (v, pixels, at) => {
     const strength = Math.abs(v) / largest;
     const end = v < 0 ? negative : positive;
-    return zero.map((from, i) => from + (end[i] - from) * strength);
+    for (let i = 0; i < 3; i++) pixels[at + i] = zero[i] + (end[i] - zero[i]) * strength;
   });
 }
 
-function paintPixels(canvas, values, width, colour) {
+function paintPixels(canvas, values, width, paint) {
   const height = values.length / width;
   // Enlarged by a whole number here, so that print and zoom keep the pixels square and sharp.
   const times = Math.max(1, Math.floor(280 / Math.max(width, height)));
   const small = new ImageData(width, height);
-  values.forEach((v, i) => small.data.set([...colour(v), 255], 4 * i));
+  small.data.fill(255); // opaque
+  values.forEach((v, i) => paint(v, small.data, 4 * i));
   const scratch = element("canvas", { width, height });
   scratch.getContext("2d").putImageData(small, 0, 0);
   if (canvas.width !== width * times || canvas.height !== height * times) {
