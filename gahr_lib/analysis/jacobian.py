@@ -176,8 +176,9 @@ def eigenbasis(
 ) -> Eigenbasis:
     """Return the leading eigenvectors of a denoiser at an image: its adaptive basis.
 
-    The Jacobian of an optimal denoiser is symmetric (eq. 9); that of a network is nearly so. The
-    basis is that of its symmetric part (J + J') / 2, and the result says how large the rest is.
+    The Jacobian of an optimal denoiser is symmetric (eq. 9); that of a network need not
+    be. The basis is that of its symmetric part (J + J') / 2, and the result says how large the rest
+    is: where it is not small, `Eigenbasis.shrink` is not the network's output.
 
     Parameters
     ----------

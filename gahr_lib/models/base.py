@@ -19,7 +19,8 @@ class Denoiser(nn.Module, ABC):
     """A map from noisy images to denoised images of the same shape.
 
     Call it as ``denoiser(y)`` or ``denoiser(y, sigma)``: the call checks its input and then runs
-    `denoise`. A subclass writes `denoise` and sets the two class attributes.
+    `denoise`. A subclass writes `denoise` and sets the class
+    attributes that differ from the defaults here.
 
     Attributes
     ----------

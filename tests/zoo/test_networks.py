@@ -354,7 +354,8 @@ def test_images_never_seen_are_denoised_as_well_as_those_trained_on(
 def test_the_two_networks_turn_the_same_noise_into_nearly_the_same_images(
     trained_a: ResidualNetwork, trained_b: ResidualNetwork
 ) -> None:
-    a = sample(trained_a, 64, generator=seeded())
-    b = sample(trained_b, 64, generator=seeded())
+    # As many as it takes for the median to be known to half a hundredth.
+    a = sample(trained_a, 512, generator=seeded(10))
+    b = sample(trained_b, 512, generator=seeded(10))
     median = float(cosine_similarity(a, b).median())
     assert median >= 0.94
