@@ -1,4 +1,7 @@
-"""``python -m gahr_lib.zoo``: train every network of the recipes that has no weights yet."""
+"""``python -m gahr_lib.zoo [NAME ...]``: train the networks that have no weights yet."""
+
+import sys
+from collections.abc import Sequence
 
 from tqdm import tqdm
 
@@ -7,9 +10,13 @@ from gahr_lib.zoo.networks import FOLDER
 from gahr_lib.zoo.recipes import RECIPES
 
 
-def main() -> None:
-    """Train what is missing, with a progress bar for each network."""
-    for recipe in RECIPES:
+def main(names: Sequence[str] = ()) -> None:
+    """Train what is missing of the named networks, or of all; with a progress bar for each."""
+    recipes = {recipe.name: recipe for recipe in RECIPES}
+    for name in names:
+        if name not in recipes:
+            sys.exit(f"There is no network {name!r}; there are: {', '.join(recipes)}.")
+    for recipe in [recipes[name] for name in names or recipes]:
         if (FOLDER / f"{recipe.name}.json").exists():
             print(f"{recipe.name}: already there, in {FOLDER}")
             continue
@@ -20,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -36,10 +36,11 @@ def training_images(recipe: Recipe) -> Tensor:
 def build(
     recipe: Recipe, *, folder: str | Path = FOLDER, runs: str | Path = "runs"
 ) -> Iterator[TrainState]:
-    """Train a recipe's network, yielding each state; then write its weights and card.
+    """Train a recipe's network, yielding each state; write the weights and cards of what it keeps.
 
-    A checkpoint is written every minute to `runs`; the same call after an interruption goes on from
-    it. Bit-for-bit equal weights need the same machine, PyTorch and one thread.
+    That is the network after the last step, and as it was at the recipe's snapshots. A checkpoint
+    is written every minute to `runs`; the same call after an interruption goes on from it.
+    Bit-for-bit equal weights need the same machine, PyTorch and one thread.
 
     Parameters
     ----------
@@ -62,24 +63,29 @@ def build(
     resume = checkpoint if checkpoint.exists() else None
     saved = time.monotonic()
     for state in train(network, images, recipe.training, generator=generator, resume=resume):
-        if time.monotonic() - saved > _CHECKPOINT_SECONDS and state.step < recipe.training.steps:
+        if state.step in (*recipe.snapshots, recipe.training.steps):
+            denoiser = state.denoiser()
+            facts = {
+                "step": state.step,
+                "image_shape": list(images.shape[1:]),
+                "data_sha256": _sha256(images),
+                "training_seconds": round(state.seconds),
+                "software": {"torch": torch.__version__, "python": platform.python_version()},
+                "measured": measure(denoiser, recipe.half, recipe.n_train),
+                "licence": "MIT",
+                "intended_use": "Teaching and research on how denoisers generalize.",
+            }
+            save_network(denoiser, recipe, facts, folder)
+        elif time.monotonic() - saved > _CHECKPOINT_SECONDS:
             state.save(checkpoint)
             saved = time.monotonic()
         yield state
-    facts = {
-        "image_shape": list(images.shape[1:]),
-        "data_sha256": _sha256(images),
-        "training_seconds": round(state.seconds),
-        "software": {"torch": torch.__version__, "python": platform.python_version()},
-        "measured": measure(state.denoiser(), recipe.half),
-        "licence": "MIT",
-        "intended_use": "Teaching and research on how denoisers generalize, at 28x28 pixels.",
-    }
-    save_network(state.denoiser(), recipe, facts, folder)
     checkpoint.unlink(missing_ok=True)
 
 
-def measure(denoiser: ResidualNetwork, half: Literal["A", "B"]) -> dict[str, Any]:
+def measure(
+    denoiser: ResidualNetwork, half: Literal["A", "B"], n_train: int = 30_000
+) -> dict[str, Any]:
     """Return what a card says of a network: PSNR on three sets, homogeneity and asymmetry.
 
     Parameters
@@ -88,19 +94,22 @@ def measure(denoiser: ResidualNetwork, half: Literal["A", "B"]) -> dict[str, Any
         A network trained on Fashion-MNIST.
     half
         The half of its training images.
+    n_train
+        How many of its images it was trained on.
 
     Returns
     -------
     dict
-        ``sigmas``; ``psnr`` in dB of 500 images of its own half, 500 of the other, which it has
-        never seen, and 1,000 test images; and, at one noisy test image, what eq. 6 assumes. The
-        three rows are of different images, some of which are harder than others, so their
-        differences alone do not measure how well the network generalizes: compare the two networks
-        on the same images.
+        ``sigmas``; ``psnr`` in dB of 500 images that it was trained on (fewer images are seen
+        several times, under other noise), 500 of the other half, which it has never seen, and 1,000
+        test images; and, at one noisy test image, what eq. 6 assumes. The three rows are of
+        different images, some of which are harder than others, so their differences alone do not
+        measure how well the network generalizes: compare the two networks on the same images.
     """
     other: Literal["A", "B"] = "B" if half == "A" else "A"
+    seen = fashion("train", half=half, n=min(500, n_train))
     sets = {
-        "train": fashion("train", half=half, n=500),
+        "train": seen.repeat(-(-500 // len(seen)), 1, 1, 1)[:500],
         "other_half": fashion("train", half=other, n=500),
         "test": fashion("test", n=1000),
     }

@@ -24,6 +24,7 @@ def load_denoiser(
     *,
     n_train: int,
     half: Literal["A", "B"] = "A",
+    step: int | None = None,
     folder: str | Path | None = None,
 ) -> ResidualNetwork:
     """Return a trained network, in evaluation mode, on the CPU.
@@ -36,6 +37,8 @@ def load_denoiser(
         On how many images.
     half
         Of which half, "A" or "B".
+    step
+        After which step of its training, one of the recipe's snapshots; after the last if None.
     folder
         Where the weights are; those of the package if None.
 
@@ -51,13 +54,35 @@ def load_denoiser(
     WeightsError
         If its files are missing, damaged or do not fit together.
     """
+    return load_network(_path(data, n_train, half, step, folder).with_suffix(".safetensors"))
+
+
+def card(
+    data: str,
+    *,
+    n_train: int,
+    half: Literal["A", "B"] = "A",
+    step: int | None = None,
+    folder: str | Path | None = None,
+) -> dict[str, Any]:
+    """Return the card of a network: how it was made and what was measured of it.
+
+    Its arguments and errors are those of `load_denoiser`.
+    """
+    return _read_card(_path(data, n_train, half, step, folder))
+
+
+def _path(
+    data: str, n_train: int, half: Literal["A", "B"], step: int | None, folder: str | Path | None
+) -> Path:
+    """Return the path of a network's card."""
     recipe = find_recipe(data, n_train, half)
-    return load_network(Path(folder or FOLDER) / f"{recipe.name}.safetensors")
-
-
-def card(data: str, *, n_train: int, half: Literal["A", "B"] = "A") -> dict[str, Any]:
-    """Return the card of a network of the package: how it was made and what was measured of it."""
-    return _read_card(FOLDER / f"{find_recipe(data, n_train, half).name}.json")
+    steps = (*recipe.snapshots, recipe.training.steps)
+    if step is not None and step not in steps:
+        raise ConfigError(
+            f"There is no snapshot of {recipe.name} at step {step!r}; expected one of {steps}."
+        )
+    return Path(folder or FOLDER) / f"{recipe.snapshot_name(step or steps[-1])}.json"
 
 
 def load_network(path: str | Path) -> ResidualNetwork:
@@ -108,7 +133,7 @@ def save_network(
     recipe
         What made it.
     facts
-        What else its card says; ``image_shape`` is required.
+        What else its card says; ``image_shape`` is required, and ``step`` where it is a snapshot.
     folder
         Where to write.
 
@@ -121,16 +146,17 @@ def save_network(
 
     folder = Path(folder)
     content = save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
+    name = recipe.snapshot_name(facts.get("step", recipe.training.steps))
     facts = {
-        "name": recipe.name,
+        "name": name,
         "recipe": asdict(recipe),
         "parameters": sum(p.numel() for p in network.parameters()),
         **facts,
         "weights_sha256": hashlib.sha256(content).hexdigest(),
     }
     text = json.dumps(facts, indent=2, default=operator.index) + "\n"  # or integers of NumPy fail
-    _write(folder / f"{recipe.name}.safetensors", content)
-    _write(folder / f"{recipe.name}.json", text.encode())
+    _write(folder / f"{name}.safetensors", content)
+    _write(folder / f"{name}.json", text.encode())
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from gahr_lib._checks import check_count
 from gahr_lib.errors import ConfigError
 from gahr_lib.models import NetworkConfig
 from gahr_lib.training import TrainConfig
@@ -28,6 +29,8 @@ class Recipe:
         The architecture.
     training
         The training configuration.
+    snapshots
+        Steps after which the network is kept as it is then, besides the last.
     """
 
     data: str
@@ -36,19 +39,32 @@ class Recipe:
     seed: int
     network: NetworkConfig
     training: TrainConfig
+    snapshots: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse snapshots that training does not pass; read back the list that JSON makes."""
+        object.__setattr__(self, "snapshots", tuple(self.snapshots))
+        for step in self.snapshots:
+            check_count(step, "A snapshot", 1, self.training.steps - 1)
 
     @property
     def name(self) -> str:
         """The name of its files."""
         return f"{self.data}-{self.n_train}-{self.half}"
 
+    def snapshot_name(self, step: int) -> str:
+        """Return the name of the files of the network as it was after a step."""
+        return self.name if step == self.training.steps else f"{self.name}-step{step}"
+
 
 _FASHION = TrainConfig(steps=10_000, sigma_power=1.5, sigma_min=0.005)
+_SIZES = (30_000,)
 
 # The halves get different seeds too, so that all the two networks share is the kind of image.
-RECIPES = (
-    Recipe("fashion", 30_000, "A", 0, NetworkConfig("unet", width=16, depth=2), _FASHION),
-    Recipe("fashion", 30_000, "B", 1, NetworkConfig("unet", width=16, depth=2), _FASHION),
+RECIPES = tuple(
+    Recipe("fashion", n, half, seed, NetworkConfig("unet", width=16, depth=2), _FASHION)
+    for n in _SIZES
+    for half, seed in (("A", 0), ("B", 1))
 )
 
 

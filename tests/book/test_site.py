@@ -66,7 +66,11 @@ def test_build_had_nothing_to_say():
 
 
 def test_the_front_page_leads_to_the_book():
-    assert "url=book/index.html" in (SITE / "index.html").read_text()
+    page = Tags((SITE / "index.html").read_text())
+    assert {"http-equiv": "refresh", "content": "0; url=book/index.html"} in page.all("meta")
+    # A page that names no icon makes a browser ask the host for /favicon.ico.
+    (icon,) = [link["href"] for link in page.all("link") if link["rel"] == "icon"]
+    assert (SITE / icon).is_file()
 
 
 def test_no_other_host_is_asked(html, tags):

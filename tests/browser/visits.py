@@ -39,7 +39,8 @@ class Visit:
 
     def _on_console(self, message: Any) -> None:
         if message.type in ("error", "warning"):
-            self.complaints.append(f"{self.page.url}: {message.text}")
+            where = message.location.get("url") or self.page.url
+            self.complaints.append(f"{self.page.url}: {message.text} ({where})")
 
     def _on_request(self, request: Any) -> None:
         parts = urlsplit(request.url)

@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from gahr_lib.analysis.evaluation import psnr_curve
 from gahr_lib.data import fashion
 from gahr_lib.errors import ConfigError
 from gahr_lib.models import NetworkConfig, ResidualNetwork
@@ -29,7 +31,7 @@ RECIPE = Recipe(
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cards without measurements, which take seconds, and a checkpoint after every step."""
-    monkeypatch.setattr(build_module, "measure", lambda denoiser, half: {"half": half})
+    monkeypatch.setattr(build_module, "measure", lambda denoiser, half, n: {"half": half, "n": n})
     monkeypatch.setattr(build_module, "_CHECKPOINT_SECONDS", -1)
 
 
@@ -57,7 +59,8 @@ def test_building_writes_weights_and_card_and_removes_the_checkpoint(tmp_path: P
     assert loaded.image_shape == (1, 28, 28)
     assert not list((tmp_path / "runs").iterdir())
     facts = json.loads((tmp_path / "zoo" / "fashion-20-B.json").read_text())
-    assert facts["measured"] == {"half": "B"}
+    assert facts["measured"] == {"half": "B", "n": 20}
+    assert facts["step"] == 4
     assert facts["recipe"]["seed"] == 3
     assert facts["data_sha256"] == build_module._sha256(fashion("train", half="B", n=20))
 
@@ -76,6 +79,18 @@ def test_an_interrupted_build_goes_on(tmp_path: Path) -> None:
         assert torch.equal(a, b)
     name = "fashion-20-B.safetensors"
     assert (tmp_path / "zoo" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.usefixtures("quick")
+def test_snapshots_are_what_the_network_was(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, snapshots=(1, 3))
+    states = build(recipe, folder=tmp_path, runs=tmp_path / "runs")
+    was = {state.step: weights(state.denoiser()) for state in states}
+    for step, name in ((1, "-step1"), (3, "-step3"), (4, "")):
+        kept = load_network(tmp_path / f"fashion-20-B{name}.safetensors")
+        assert all(torch.equal(a, b) for a, b in zip(weights(kept), was[step], strict=True))
+        assert json.loads((tmp_path / f"fashion-20-B{name}.json").read_text())["step"] == step
+    assert len(list(tmp_path.glob("*.safetensors"))) == 3
 
 
 @pytest.mark.usefixtures("quick")
@@ -112,6 +127,16 @@ def test_measurements_cover_both_halves_and_the_test_set(
     json.dumps(found)
 
 
+def test_a_network_is_measured_on_images_that_it_was_trained_on() -> None:
+    denoiser = small_unet(2)
+    few, one = measure(denoiser, "B", 2), measure(denoiser, "B", 1)
+    images = fashion("train", half="B", n=2).repeat(250, 1, 1, 1)
+    curve = psnr_curve(denoiser, images, CARD_SIGMAS, generator=seeded(0)).mean(dim=1)
+    assert few["psnr"]["train"] == pytest.approx(curve.tolist(), abs=1e-3)
+    assert few["psnr"]["test"] == one["psnr"]["test"]
+    assert few["psnr"]["train"] != one["psnr"]["train"]
+
+
 def test_measuring_uses_the_same_noise_for_every_network() -> None:
     first, second = build_module._noise_generator(), build_module._noise_generator()
     assert torch.equal(torch.randn(5, generator=first), torch.randn(5, generator=second))
@@ -132,5 +157,7 @@ def test_the_command_trains_what_is_missing(
     command.main()
     assert "4/4" in capsys.readouterr().err
     assert (tmp_path / "zoo" / "fashion-20-B.json").exists()
-    command.main()
+    command.main(["fashion-20-B"])
     assert "already there" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="no network 'fashion-7-B'; there are: fashion-20-B"):
+        command.main(["fashion-7-B"])

@@ -1,6 +1,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gahr_lib.models import NetworkConfig, ResidualNetwork, UNet, build_network
 from gahr_lib.sampling import sample
 from gahr_lib.training import TrainConfig
 from gahr_lib.zoo import Recipe, card, load_denoiser, load_network, save_network
+from gahr_lib.zoo import networks as networks_module
 from gahr_lib.zoo.build import CARD_SIGMAS, measure, training_images
 from gahr_lib.zoo.networks import FOLDER
 from gahr_lib.zoo.recipes import find_recipe
@@ -262,6 +264,23 @@ def test_unknown_networks_are_refused_with_the_list_of_known_ones() -> None:
         load_denoiser("fashion", n_train=1)
     with pytest.raises(ConfigError, match="The package has"):
         card("fashion", n_train=30_000, half="C")
+
+
+def test_a_snapshot_is_loaded_and_another_step_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(SMALL, training=TrainConfig(steps=9), snapshots=(4,))
+    monkeypatch.setattr(networks_module, "find_recipe", lambda *arguments: recipe)
+    early, late = (settled(build_network(SMALL.network, generator=seeded(s))) for s in (1, 2))
+    save_network(early, recipe, {**FACTS, "step": 4}, tmp_path)
+    save_network(late, recipe, {**FACTS, "step": 9}, tmp_path)
+    y = intensities(1, 1, 8, 8)
+    for step, network in ((4, early), (9, late), (None, late)):
+        loaded = load_denoiser("fashion", n_train=10, step=step, folder=tmp_path)
+        assert torch.equal(loaded(y), network(y))
+        assert card("fashion", n_train=10, step=step, folder=tmp_path)["step"] == (step or 9)
+    with pytest.raises(ConfigError, match=r"at step 5; expected one of \(4, 9\)"):
+        load_denoiser("fashion", n_train=10, step=5, folder=tmp_path)
 
 
 def test_networks_can_be_read_from_another_folder(tmp_path: Path) -> None:

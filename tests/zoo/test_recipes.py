@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -23,6 +23,18 @@ def test_names_tell_recipes_apart() -> None:
     assert find_recipe("fashion", 30_000, "A").name == "fashion-30000-A"
 
 
+def test_networks_to_compare_differ_in_what_is_compared_alone() -> None:
+    assert len({recipe.training for recipe in RECIPES}) == 1
+    for half in ("A", "B"):
+        assert len({(r.network, r.seed) for r in RECIPES if r.half == half}) == 1
+
+
+@pytest.mark.parametrize("step", [0, 10_000, 2.5])
+def test_a_snapshot_that_training_does_not_pass_is_refused(step: float) -> None:
+    with pytest.raises(ConfigError, match="snapshot"):
+        replace(RECIPES[0], snapshots=(step,))
+
+
 def test_a_recipe_survives_json() -> None:
     for recipe in RECIPES:
         facts = json.loads(json.dumps(asdict(recipe)))
@@ -38,5 +50,5 @@ def test_a_recipe_survives_json() -> None:
 def test_an_unknown_network_is_refused_with_the_list_of_known_ones(
     data: str, n_train: int, half: str
 ) -> None:
-    with pytest.raises(ConfigError, match=r"The package has: fashion n_train=30000 half=A"):
+    with pytest.raises(ConfigError, match=r"The package has: .*fashion n_train=30000 half=A"):
         find_recipe(data, n_train, half)
