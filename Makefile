@@ -110,7 +110,7 @@ $(STAMPS)/site: $(STAMPS)/book $(SITE_TESTS)
 	@touch $@
 
 bench: $(STAMPS)/book  ## Measure the speeds that the project promises
-	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only
+	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only --table book/appendix/speeds_table.md
 
 format: $(READY)  ## Format code and chapters, and strip the chapters' outputs
 	$(BIN)/ruff format .
