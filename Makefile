@@ -22,6 +22,7 @@ UNIT_TESTS := $(filter-out $(SITE_TESTS),$(call files_in,tests))
 SCRIPTS := $(call files_in,tools benchmarks .ci .github)
 PROJECT := README.md CITATION.cff environment.yml Makefile
 READY := $(VENV)/ready
+INTEROP := $(VENV)/interop
 
 .PHONY: help book serve test lint format bench lock clean distclean
 .DELETE_ON_ERROR:
@@ -52,6 +53,14 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --retries 2 --log $(VENV)/pip.log --constraint constraints.txt \
 	    --editable '.[book,test,zoo]' \
 	    || { $(BIN)/python tools/preflight.py $(VENV)/pip.log; exit 1; }
+	@touch $@
+
+# deepinv, apart from the environment (pyproject.toml says why), with those of its dependencies that
+# the environment lacks: pip does not see the others from there, and would fetch PyTorch again.
+$(INTEROP)/ready: $(READY)
+	@rm -rf $(INTEROP)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --retries 2 --no-deps \
+	    --target $(INTEROP) --constraint constraints.txt deepinv einops h5py natsort torchvision
 	@touch $@
 
 lock: $(READY)  ## Resolve pyproject.toml into constraints.txt again
@@ -96,7 +105,7 @@ $(STAMPS)/lint: $(LIBRARY) $(PAGES) $(SITE_TESTS) $(UNIT_TESTS) $(SCRIPTS) $(REA
 	$(BIN)/python tools/vendor.py --check
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/unit: $(LIBRARY) $(UNIT_TESTS) $(SCRIPTS) $(PROJECT) _config.yml $(READY)
+$(STAMPS)/unit: $(LIBRARY) $(UNIT_TESTS) $(SCRIPTS) $(PROJECT) _config.yml $(READY) $(INTEROP)/ready
 	$(BIN)/pytest --ignore tests/book --ignore tests/browser
 	@mkdir -p $(STAMPS) && touch $@
 

@@ -8,6 +8,7 @@ who does not know this library would catch.
 __all__ = [
     "CacheError",
     "ConfigError",
+    "ConvergenceError",
     "DataFileError",
     "DownloadError",
     "GahrError",
@@ -59,6 +60,10 @@ class WeightsError(GahrError, OSError):
 
 class NotDifferentiableError(GahrError, TypeError):
     """A Jacobian was asked of a denoiser through which no derivative flows."""
+
+
+class ConvergenceError(GahrError, RuntimeError):
+    """An iteration did not reach the accuracy that was asked for."""
 
 
 class TrainingError(GahrError, RuntimeError):

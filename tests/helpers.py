@@ -7,13 +7,25 @@ from torch import Tensor
 
 from gahr_lib import errors
 from gahr_lib.bases import dct_basis, wavelet_basis
+from gahr_lib.data.ray_images import lit_ball
 from gahr_lib.models import (
     BFCNN,
     BasisThresholding,
+    BayesDiscs,
+    BayesRay,
+    BayesSinusoids,
     BiasFreeBatchNorm,
+    DCTShrinkage,
     Denoiser,
+    EmpiricalOptimum,
+    EquivariantLocalScore,
+    LocalScore,
+    PatchPosterior,
     ResidualNetwork,
+    StationaryWiener,
     UNet,
+    WaveletShrinkage,
+    Wiener,
 )
 
 
@@ -69,6 +81,10 @@ def symmetric(eigenvalues: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
     return (vectors * eigenvalues) @ vectors.T, vectors
 
 
+def _training_images() -> Tensor:
+    return intensities(12, 1, 8, 8, seed=7)
+
+
 # One of each kind, all for grey images of 8x8 pixels.
 DENOISERS: dict[str, Callable[[], Denoiser]] = {
     "unet-1": lambda: small_unet(1),
@@ -76,6 +92,17 @@ DENOISERS: dict[str, Callable[[], Denoiser]] = {
     "bf-cnn": small_bf_cnn,
     "hard-dct": lambda: BasisThresholding(dct_basis(8, 8)),
     "soft-wavelet": lambda: BasisThresholding(wavelet_basis(8, 8), rule="soft", threshold=1.5),
+    "wavelet-shrinkage": lambda: WaveletShrinkage(cycle_spins=2),
+    "dct-shrinkage": lambda: DCTShrinkage(rule="hard", block=4),
+    "empirical-optimum": lambda: EmpiricalOptimum(_training_images()),
+    "wiener": lambda: Wiener.from_images(_training_images()),
+    "stationary-wiener": lambda: StationaryWiener.from_images(_training_images()),
+    "local-score": lambda: LocalScore(_training_images(), 3),
+    "equivariant-local-score": lambda: EquivariantLocalScore(_training_images()[:3], 3),
+    "patch-posterior": lambda: PatchPosterior(_training_images(), 3),
+    "bayes-ray": lambda: BayesRay(lit_ball(8).float()),
+    "bayes-sinusoids": lambda: BayesSinusoids(8),
+    "bayes-discs": lambda: BayesDiscs(8, n_samples=300, generator=seeded()),
 }
 
 # What no function that takes images may accept: the images, the error, words of its message.

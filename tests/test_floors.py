@@ -8,10 +8,12 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "gahr_lib"
 FLOORS = [
     {"errors"},
-    {"_checks"},
+    {"_checks", "_files"},
     {"noise", "metrics", "bases"},
-    {"models", "data"},
-    {"training", "sampling", "analysis"},
+    {"data"},
+    {"models"},
+    {"training", "sampling"},
+    {"analysis", "export"},
     {"zoo"},
     {"exercises"},
     {"widgets", "check", "figures", "record"},

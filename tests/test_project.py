@@ -74,7 +74,24 @@ def test_lock_names_one_version_for_every_platform(platform, version):
 
 
 def test_extras_that_readers_are_told_about_exist():
-    assert {"book", "notebook", "test", "zoo"} <= PROJECT["optional-dependencies"].keys()
+    extras = PROJECT["optional-dependencies"].keys()
+    assert {"book", "export", "interop", "notebook", "test", "zoo"} <= extras
+
+
+def test_packages_that_are_installed_apart_are_locked_and_lack_nothing():
+    makefile = open_text("Makefile").replace("\\\n", " ")
+    (line,) = re.findall(r"--target \$\(INTEROP\) --constraint constraints.txt (.*)", makefile)
+    apart = set(line.split())
+    locked_names = {canonicalize_name(pin.name) for pin in locked()}
+    assert apart <= locked_names
+    # Whatever only those packages ask for is installed with them: the lock says who asks.
+    asked_by = re.findall(r"^([\w-]+)==.*# via (.*)$", open_text("constraints.txt"), re.MULTILINE)
+    (declared_apart,) = PROJECT["optional-dependencies"]["interop"]
+    missing = {
+        name for name, askers in asked_by if set(askers.split(", ")) <= apart and name not in apart
+    }
+    assert not missing
+    assert Requirement(declared_apart).name in apart
 
 
 def test_python_versions_agree():

@@ -1,7 +1,18 @@
 """What denoisers do: their error, their Jacobian, their shrinkage."""
 
-from gahr_lib.analysis import evaluation, jacobian, shrinkage
+from gahr_lib.analysis import derivatives, eigenbases, evaluation, jacobian, lanczos, shrinkage
+from gahr_lib.analysis.eigenbases import Eigenbasis, effective_rank, eigenbasis
 from gahr_lib.analysis.evaluation import psnr_curve
-from gahr_lib.analysis.jacobian import Eigenbasis, eigenbasis
 
-__all__ = ["Eigenbasis", "eigenbasis", "evaluation", "jacobian", "psnr_curve", "shrinkage"]
+__all__ = [
+    "Eigenbasis",
+    "derivatives",
+    "effective_rank",
+    "eigenbases",
+    "eigenbasis",
+    "evaluation",
+    "jacobian",
+    "lanczos",
+    "psnr_curve",
+    "shrinkage",
+]

@@ -1,6 +1,5 @@
 """Reading and writing trained networks: weights as safetensors, and a JSON card beside them."""
 
-import contextlib
 import hashlib
 import json
 import operator
@@ -10,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 
+from gahr_lib._files import write_whole
 from gahr_lib.errors import ConfigError, WeightsError
 from gahr_lib.models import NetworkConfig, ResidualNetwork, build_network
 from gahr_lib.zoo.recipes import Recipe, find_recipe
@@ -155,22 +155,8 @@ def save_network(
         "weights_sha256": hashlib.sha256(content).hexdigest(),
     }
     text = json.dumps(facts, indent=2, default=operator.index) + "\n"  # or integers of NumPy fail
-    _write(folder / f"{name}.safetensors", content)
-    _write(folder / f"{name}.json", text.encode())
-
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise WeightsError(
-            f"{path} could not be written ({error}). Free some space or name another folder."
-        ) from error
+    write_whole(folder / f"{name}.safetensors", content, WeightsError)
+    write_whole(folder / f"{name}.json", text.encode(), WeightsError)
 
 
 def _read_card(path: Path) -> dict[str, Any]:

@@ -61,10 +61,11 @@ _FASHION = TrainConfig(steps=10_000, sigma_power=1.5, sigma_min=0.005)
 _SIZES = (30_000,)
 
 # The halves get different seeds too, so that all the two networks share is the kind of image.
+_SEEDS: dict[Literal["A", "B"], int] = {"A": 0, "B": 1}
 RECIPES = tuple(
     Recipe("fashion", n, half, seed, NetworkConfig("unet", width=16, depth=2), _FASHION)
     for n in _SIZES
-    for half, seed in (("A", 0), ("B", 1))
+    for half, seed in _SEEDS.items()
 )
 
 
