@@ -10,7 +10,19 @@ The front door is here; everything else lives in its module.
 torch.Size([64, 1, 28, 28])
 """
 
-from gahr_lib import analysis, bases, data, errors, metrics, models, sampling, training, zoo
+from gahr_lib import (
+    analysis,
+    bases,
+    data,
+    errors,
+    inverse_problems,
+    metrics,
+    models,
+    sampling,
+    schedules,
+    training,
+    zoo,
+)
 from gahr_lib.analysis import Eigenbasis, eigenbasis, psnr_curve
 from gahr_lib.errors import GahrError
 from gahr_lib.metrics import cosine_similarity, mse, psnr
@@ -32,6 +44,7 @@ __all__ = [
     "data",
     "eigenbasis",
     "errors",
+    "inverse_problems",
     "load_denoiser",
     "metrics",
     "models",
@@ -40,6 +53,7 @@ __all__ = [
     "psnr_curve",
     "sample",
     "sampling",
+    "schedules",
     "training",
     "zoo",
 ]

@@ -4,9 +4,10 @@ The residual f(x) - x points up the gradient of the log density of noisy images 
 eq. 3), and its size tells how much noise is left. So the loop needs no schedule of noise levels.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,10 @@ from gahr_lib._checks import check_count
 from gahr_lib.errors import ConfigError, SamplingError, ValueRangeError
 from gahr_lib.models import check_evaluating
 
-__all__ = ["SampleConfig", "SampleState", "sample", "sample_steps"]
+__all__ = ["SETTINGS", "SampleConfig", "SampleState", "sample", "sample_steps"]
+
+Constraint = Callable[[Tensor, Tensor], Tensor]
+"""Maps images (B, C, H, W), and their numbers in the batch (B,), to the nearest ones allowed."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,17 @@ class SampleConfig:
         return self.h0 * t / (1 + self.h0 * (t - 1)) if self.ramp else self.h0
 
 
+SETTINGS: Mapping[str, SampleConfig] = MappingProxyType(
+    {
+        "paper": SampleConfig(h0=0.01, ramp=False, beta=0.1, sigma_0=1.0, sigma_inf=0.05),
+        "ramp": SampleConfig(h0=0.01, ramp=True, beta=0.1, sigma_0=1.0, sigma_inf=0.05),
+        "ascent": SampleConfig(beta=1.0),
+    }
+)
+"""Ways to move that have a name. "paper" is what its text says, about 3,000 steps, and "ramp" what
+its authors' code does, about 100; "ascent" goes straight up the score, without noise on the way."""
+
+
 @dataclass(frozen=True)
 class SampleState:
     """The images after a step.
@@ -81,9 +96,10 @@ class SampleState:
     x
         The images as they are now, (B, C, H, W).
     denoised
-        What the denoiser made of them before the step, (B, C, H, W).
+        What the denoiser made of them before the step, and the constraint of that if there is
+        one, (B, C, H, W).
     sigma
-        The noise that the denoiser found in each before the step, (B,), in intensity units.
+        The noise found in each before the step, ``||denoised - x|| / sqrt(d)``, (B,), in intensity units.
     active
         Which images were still moving in this step, (B,), bool.
     """
@@ -95,6 +111,63 @@ class SampleState:
     active: Tensor
 
 
+class NoiseStreams:
+    """A stream of standard normal images for each sample, seeded one by one from a generator.
+
+    What a sample gets does not depend on the others that are drawn beside it.
+
+    Parameters
+    ----------
+    denoiser
+        Whose images they are for: they get its dtype and device.
+    n
+        How many samples.
+    shape
+        (C, H, W) of the images; the denoiser's `image_shape` if None.
+    generator
+        Gives the seeds, on the CPU; torch's default generator if None.
+
+    Raises
+    ------
+    ConfigError
+        If n is not positive, or the shape is unknown.
+    """
+
+    def __init__(
+        self,
+        denoiser: Callable[..., Tensor],
+        n: int,
+        shape: tuple[int, int, int] | None = None,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        n = check_count(n, "n")
+        shape = shape or getattr(denoiser, "image_shape", None)
+        if shape is None:
+            raise ConfigError("The denoiser knows no size of images. Pass shape=(C, H, W).")
+        self.shape = shape
+        module = denoiser if isinstance(denoiser, nn.Module) else nn.Module()
+        self._like = next(chain(module.parameters(), module.buffers()), torch.empty(0))
+        seeds = torch.randint(2**62, (n,), generator=generator).tolist()
+        self._streams = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    @property
+    def everyone(self) -> Tensor:
+        """The numbers of all samples, (n,)."""
+        return torch.arange(len(self), device=self._like.device)
+
+    def draw(self, samples: Tensor) -> Tensor:
+        """Return the next image of the streams of these samples, (B,), as (B, C, H, W)."""
+        like = self._like
+        noise = torch.empty(len(samples), *self.shape, dtype=like.dtype)
+        for image, i in zip(noise, samples.tolist(), strict=True):
+            image.normal_(generator=self._streams[i])
+        return noise.to(like.device)
+
+
 def sample_steps(
     denoiser: Callable[..., Tensor],
     n: int,
@@ -102,6 +175,7 @@ def sample_steps(
     shape: tuple[int, int, int] | None = None,
     config: SampleConfig | None = None,
     generator: torch.Generator | None = None,
+    constraint: Constraint | None = None,
 ) -> Iterator[SampleState]:
     """Draw images and yield the state after each step of Algorithm 1.
 
@@ -121,11 +195,14 @@ def sample_steps(
         How to move; the defaults if None.
     generator
         Source of all randomness, on the CPU; torch's default generator if None.
+    constraint
+        Moves denoised images to the nearest ones allowed, given their numbers in 0 ... n - 1: all
+        samples end there. `gahr_lib.inverse_problems` makes one of a measurement.
 
     Yields
     ------
     SampleState
-        After each step; in the last one all images are finished.
+        After each step; in the last one all are finished.
 
     Raises
     ------
@@ -141,45 +218,29 @@ def sample_steps(
     """
     check_evaluating(denoiser)
     config = config or SampleConfig()
-    n = check_count(n, "n")
-    shape = shape or getattr(denoiser, "image_shape", None)
-    if shape is None:
-        raise ConfigError(
-            "The denoiser does not say how large its images are. Pass shape=(C, H, W)."
-        )
-    tensors = (
-        chain(denoiser.parameters(), denoiser.buffers()) if isinstance(denoiser, nn.Module) else ()
-    )
-    like = next(iter(tensors), torch.empty(0))  # the samples get its dtype and device
-    seeds = torch.randint(2**62, (n,), generator=generator).tolist()
-    streams = [torch.Generator().manual_seed(seed) for seed in seeds]
-
-    def noise(images: list[int]) -> Tensor:
-        drawn = [torch.randn(shape, generator=streams[i], dtype=like.dtype) for i in images]
-        return torch.stack(drawn).to(like.device)
-
-    everyone = list(range(n))
-    x = config.mean + config.sigma_0 * noise(everyone)
-    denoised, sigma = torch.zeros_like(x), x.new_full((n,), float("inf"))
-    active = torch.ones(n, dtype=torch.bool, device=x.device)
+    constraint = constraint or (lambda images, _: images)
+    noise = NoiseStreams(denoiser, n, shape, generator=generator)
+    z = noise.draw(noise.everyone)
+    x = constraint(torch.full_like(z, config.mean), noise.everyone) + config.sigma_0 * z
+    denoised, sigma = torch.zeros_like(x), x.new_full((len(x),), float("inf"))
+    active = torch.ones(len(x), dtype=torch.bool, device=x.device)
     for t in range(1, config.max_steps + 1):
         moving = active.nonzero().flatten()
         with torch.no_grad():
             try:
-                f = denoiser(x[moving])
+                f = constraint(denoiser(x[moving]), moving)
             except ValueRangeError as error:
                 raise _diverged(t, config) from error
         r = f - x[moving]
-        s = r.flatten(1).norm(dim=1) / r[0].numel() ** 0.5  # noise left, as the denoiser sees it
+        s = root_mean_square(r)  # noise left, as the denoiser sees it
         if not bool(torch.isfinite(s).all()):
             raise _diverged(t, config)
         h = config.step_size(t)
         gamma = ((1 - config.beta * h) ** 2 - (1 - h) ** 2) ** 0.5 * s
-        z = noise(moving.tolist())
-        stepped = x[moving] + h * r + gamma.reshape(-1, 1, 1, 1) * z
+        stepped = x[moving] + h * r + gamma.reshape(-1, 1, 1, 1) * noise.draw(moving)
         finished = s < config.sigma_inf
         # New tensors, not changes in place: the states already handed out must keep their values.
-        x = x.index_copy(0, moving, torch.where(finished.reshape(-1, 1, 1, 1), f, stepped))
+        x = x.index_copy(0, moving, torch.where(finished[:, None, None, None], f, stepped))
         denoised = denoised.index_copy(0, moving, f)
         sigma = sigma.index_copy(0, moving, s)
         yield SampleState(t, x, denoised, sigma, active)
@@ -187,9 +248,14 @@ def sample_steps(
         if not bool(active.any()):
             return
     raise SamplingError(
-        f"After {config.max_steps} steps {int(active.sum())} of {n} images still have noise above "
-        f"sigma_inf = {config.sigma_inf}. Raise sigma_inf, beta or max_steps."
+        f"After {config.max_steps} steps {int(active.sum())} of {len(x)} images still have noise "
+        f"above sigma_inf = {config.sigma_inf}. Raise sigma_inf, beta or max_steps."
     )
+
+
+def root_mean_square(images: Tensor) -> Tensor:
+    """Return the root of the mean square of each image's numbers, (B,)."""
+    return images.flatten(1).norm(dim=1) / images[0].numel() ** 0.5
 
 
 def _diverged(step: int, config: SampleConfig) -> SamplingError:
@@ -206,6 +272,7 @@ def sample(
     shape: tuple[int, int, int] | None = None,
     config: SampleConfig | None = None,
     generator: torch.Generator | None = None,
+    constraint: Constraint | None = None,
 ) -> Tensor:
     """Draw images; the last state of `sample_steps`, which see for the arguments and errors.
 
@@ -214,5 +281,7 @@ def sample(
     Tensor
         (n, C, H, W), not clipped to [0, 1].
     """
-    *_, last = sample_steps(denoiser, n, shape=shape, config=config, generator=generator)
+    *_, last = sample_steps(
+        denoiser, n, shape=shape, config=config, generator=generator, constraint=constraint
+    )
     return last.x

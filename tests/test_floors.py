@@ -13,7 +13,7 @@ FLOORS = [
     {"data"},
     {"models"},
     {"training", "sampling"},
-    {"analysis", "export"},
+    {"analysis", "export", "inverse_problems", "schedules"},
     {"zoo"},
     {"exercises"},
     {"widgets", "check", "figures", "record"},

@@ -11,7 +11,7 @@ from torch import Tensor
 from gahr_lib.bases import dct_basis
 from gahr_lib.errors import ConfigError, SamplingError, ShapeError, SigmaError
 from gahr_lib.models import BasisThresholding, Denoiser
-from gahr_lib.sampling import SampleConfig, sample, sample_steps
+from gahr_lib.sampling import SETTINGS, NoiseStreams, SampleConfig, sample, sample_steps
 from helpers import LinearDenoiser, seeded, small_unet
 
 pytestmark = pytest.mark.usefixtures("untouched_random_state")
@@ -103,6 +103,61 @@ def test_the_noise_shrinks_by_one_minus_beta_h(ramp: bool, expected: int) -> Non
     config = SampleConfig(h0=0.01, ramp=ramp, beta=0.1, sigma_0=1, sigma_inf=0.05, mean=0)
     *_, last = sample_steps(black, 1, shape=(1, 48, 48), config=config, generator=seeded())
     assert last.step == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("ramp", 97), ("paper", 2995)])
+def test_the_named_settings_take_as_many_steps_as_the_recursion_says(
+    name: str, expected: int
+) -> None:
+    config = SETTINGS[name]
+    assert (config.h0, config.beta, config.sigma_0, config.sigma_inf) == (0.01, 0.1, 1, 0.05)
+    sigma, steps = 1.0, 0
+    while sigma >= 0.05:
+        steps += 1
+        sigma *= 1 - 0.1 * config.step_size(steps)
+    assert steps == expected
+
+
+def test_the_setting_ascent_climbs_without_noise() -> None:
+    assert SETTINGS["ascent"].beta == 1
+    config = SETTINGS["ascent"]
+    states = list(sample_steps(black, 1, shape=SHAPE, config=config, generator=seeded()))
+    for before, after in pairwise(states[:-1]):
+        h = config.step_size(after.step)
+        torch.testing.assert_close(after.x, (1 - h) * before.x)
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(TypeError):
+        SETTINGS["paper"] = SampleConfig()  # type: ignore[index]
+
+
+def test_a_constraint_holds_for_each_sample_by_its_number() -> None:
+    def first_pixel(images: Tensor, samples: Tensor) -> Tensor:
+        fixed = images.clone()
+        fixed[:, 0, 0, 0] = samples.to(images)
+        return fixed
+
+    states = list(
+        sample_steps(
+            whole_numbers, 12, shape=SHAPE, config=FAST, generator=seeded(), constraint=first_pixel
+        )
+    )
+    assert len({int(state.active.sum()) for state in states}) > 2  # they finish one by one
+    for state in states:
+        assert torch.equal(state.denoised[:, 0, 0, 0], torch.arange(12.0))
+    assert torch.equal(states[-1].x[:, 0, 0, 0], torch.arange(12.0))
+    start = states[0].x[:, 0, 0, 0] - torch.arange(12.0)
+    assert float(start.abs().max()) < 4  # the noise starts around it, too
+
+
+def test_noise_streams_go_on_sample_by_sample() -> None:
+    noise, expected = NoiseStreams(black, 3, SHAPE, generator=seeded(8)), streams(3, 8)
+    assert len(noise) == 3
+    for samples in ([0, 1, 2], [2, 0], [1], [0, 1, 2]):
+        drawn = noise.draw(torch.tensor(samples))
+        for image, i in zip(drawn, samples, strict=True):
+            assert torch.equal(image, torch.randn(SHAPE, generator=expected[i]))
 
 
 def test_sampling_starts_with_noise_around_the_mean() -> None:

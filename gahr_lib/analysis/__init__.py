@@ -1,11 +1,29 @@
-"""What denoisers do: their error, their Jacobian, their shrinkage."""
+"""What denoisers do: their error, their Jacobian, their shrinkage, their memory, their rates."""
 
-from gahr_lib.analysis import derivatives, eigenbases, evaluation, jacobian, lanczos, shrinkage
+from gahr_lib.analysis import (
+    bootstrap,
+    derivatives,
+    eigenbases,
+    evaluation,
+    jacobian,
+    lanczos,
+    matrix,
+    memorization,
+    neighbours,
+    patch_sources,
+    probes,
+    rates,
+    results,
+    shrinkage,
+    symmetry,
+    traces,
+)
 from gahr_lib.analysis.eigenbases import Eigenbasis, effective_rank, eigenbasis
 from gahr_lib.analysis.evaluation import psnr_curve
 
 __all__ = [
     "Eigenbasis",
+    "bootstrap",
     "derivatives",
     "effective_rank",
     "eigenbases",
@@ -13,6 +31,15 @@ __all__ = [
     "evaluation",
     "jacobian",
     "lanczos",
+    "matrix",
+    "memorization",
+    "neighbours",
+    "patch_sources",
+    "probes",
     "psnr_curve",
+    "rates",
+    "results",
     "shrinkage",
+    "symmetry",
+    "traces",
 ]

@@ -79,7 +79,7 @@ def eigenbasis(
     *,
     sigma: float | None = None,
     method: Literal["auto", "dense", "iterative"] = "auto",
-    tolerance: float = 2e-3,
+    tolerance: float = 1e-3,
     generator: torch.Generator | None = None,
 ) -> Eigenbasis:
     """Return the leading eigenvectors of a denoiser at an image: its adaptive basis.

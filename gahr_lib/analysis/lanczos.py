@@ -10,8 +10,8 @@ from gahr_lib.errors import ConvergenceError
 
 __all__ = ["Eigenpairs", "leading_eigenpairs"]
 
-_WIDTH = 3  # vectors in a block: wider ones need more products for the same accuracy
-_CHECK = 4  # blocks of a fresh start that looks for what the first one missed
+_WIDTH = 2  # vectors in a block: wider ones need more products for the same accuracy
+_CHECK = 5  # blocks of a fresh start that looks for what the first one missed
 
 
 @dataclass(frozen=True)

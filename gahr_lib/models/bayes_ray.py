@@ -13,9 +13,9 @@ __all__ = ["BayesRay"]
 class BayesRay(BayesOptimum):
     """The posterior mean of images s x, with x one known image and s uniform on [0, 1].
 
-    Given y, s follows a normal distribution of mean <x, y> / |x|^2 and deviation sigma / |x|, cut
-    off outside [0, 1]; f(y) = x E[s | y], in closed form. At small noise this is the projection
-    on the line through x.
+    Given y, s follows a normal distribution of mean ``<x, y> / |x|^2`` and deviation
+    ``sigma / |x|``, cut off outside [0, 1]; ``f(y) = x E[s | y]``, in closed form. At small noise
+    this is the projection on the line through x.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class BayesRay(BayesOptimum):
     Notes
     -----
     Without noise it is the limit, the nearest image of the ray. Far from the class, where <x, y>
-    lies a million deviations outside [0, |x|^2], the Jacobian is exact to 1e-3 only.
+    lies a million deviations outside ``[0, |x|^2]``, the Jacobian is exact to 1e-3 only.
 
     References
     ----------

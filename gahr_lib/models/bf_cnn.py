@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gahr_lib._checks import check_count
+from gahr_lib.errors import ConfigError
 from gahr_lib.models.base import Activation, ResidualNetwork
 from gahr_lib.models.bias_free import BiasFreeBatchNorm, convolution
 
@@ -23,13 +24,16 @@ class BFCNN(ResidualNetwork):
         Channels of every hidden layer; 64 in the paper.
     layers
         The number of convolutions, at least 3; 21 gives the paper's 702,784 parameters.
+    first_layer_linear
+        Whether the ReLU after the first convolution is left out, as the authors' code does unless
+        told otherwise.
     generator
         Source of the initial weights; torch's default generator if None.
 
     Raises
     ------
     ConfigError
-        If a number is not whole or too small.
+        If a number is not whole or too small, or the switch is not a bool.
 
     References
     ----------
@@ -43,12 +47,19 @@ class BFCNN(ResidualNetwork):
         channels: int = 1,
         width: int = 64,
         layers: int = 21,
+        first_layer_linear: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.channels = channels = check_count(channels, "channels")
         self.width = width = check_count(width, "width")
         self.layers = layers = check_count(layers, "layers", 3)
+        if not isinstance(first_layer_linear, bool):
+            raise ConfigError(
+                f"first_layer_linear is {first_layer_linear!r}; expected True or False, because a "
+                "word such as 'False' would count as true."
+            )
+        self.first_layer_linear = first_layer_linear
         sides = [channels, *[width] * (layers - 1), channels]
         self.conv_layers = nn.ModuleList(
             convolution(inputs, outputs, generator=generator) for inputs, outputs in pairwise(sides)
@@ -59,7 +70,9 @@ class BFCNN(ResidualNetwork):
     def residual(self, y: Tensor, activation: Activation = torch.relu) -> Tensor:
         """Return the network's estimate of the noise in `y`, (B, C, H, W)."""
         first, *middle, last = self.conv_layers
-        x = activation(first(y))
+        x = first(y)
+        if not self.first_layer_linear:
+            x = activation(x)
         for conv, norm in zip(middle, self.BN_layers, strict=True):
             x = activation(norm(conv(x)))
         return last(x)

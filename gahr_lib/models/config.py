@@ -27,12 +27,15 @@ class NetworkConfig:
         Channels of the first layer.
     depth
         Blocks of a UNet, layers of a BF-CNN.
+    first_layer_linear
+        Whether the first convolution of a BF-CNN goes without its ReLU; that of a UNet never does.
     """
 
     architecture: Literal["unet", "bf_cnn"] = "unet"
     channels: int = 1
     width: int = 16
     depth: int = 2
+    first_layer_linear: bool = False
 
 
 def build_network(
@@ -48,9 +51,19 @@ def build_network(
     size = {"channels": config.channels, "width": config.width}
     match config.architecture:
         case "unet":
+            if config.first_layer_linear:
+                raise ConfigError(
+                    "first_layer_linear is set for a UNet; expected it of a BF-CNN alone. Leave it "
+                    "out, or build a 'bf_cnn'."
+                )
             return UNet(**size, blocks=config.depth, generator=generator)
         case "bf_cnn":
-            return BFCNN(**size, layers=config.depth, generator=generator)
+            return BFCNN(
+                **size,
+                layers=config.depth,
+                first_layer_linear=config.first_layer_linear,
+                generator=generator,
+            )
         case _:
             raise ConfigError(
                 f"The architecture is {config.architecture!r}; expected 'unet' or 'bf_cnn'."

@@ -17,8 +17,8 @@ _ROWS = 512  # noisy images compared with a block at a time
 class EmpiricalOptimum(TrainingSetDenoiser):
     """The posterior mean if the clean image is one of the training images, all equally likely.
 
-    f(y) = sum_i w_i(y) x_i with w = softmax(-|y - x_i|^2 / (2 sigma^2)). No denoiser has a smaller
-    mean squared error on the training set; its Jacobian is Cov_w[x] / sigma^2, symmetric, not
+    f(y) = sum_i w_i(y) x_i with w = ``softmax(-|y - x_i|^2 / (2 sigma^2))``. No denoiser has a
+    smaller mean squared error on the training set; its Jacobian is Cov_w[x] / sigma^2, symmetric, not
     negative, and of rank N - 1 at most. At sigma = 0 it returns the nearest training image (the
     mean of the nearest, if several are equally near).
 

@@ -60,7 +60,7 @@ def test_iteration_on_a_trained_network_is_within_a_thousandth_of_the_dense_answ
         vectors @ symmetric_part - found.values.numpy()[:, None] * vectors, axis=1
     )
     np.testing.assert_allclose(found.residuals, residuals, atol=1e-5)
-    assert residuals.max() <= 2e-3 * values[0] + 1e-5
+    assert residuals.max() <= 1e-3 * values[0] + 1e-5
     # The small asymmetries of a thousand dimensions are seen well by eight probes.
     exact = np.linalg.norm(matrix - matrix.T) / np.linalg.norm(matrix + matrix.T)
     assert abs(found.asymmetry - exact) < 5 * found.asymmetry_error

@@ -92,8 +92,8 @@ def test_one_generator_gives_one_result() -> None:
 
 def test_a_tolerance_out_of_reach_is_said() -> None:
     matrix, _ = symmetric(SPECTRA["flat"])
-    with pytest.raises(ConvergenceError, match=r"After 3\d\d products .* expected 1.0e-14"):
-        find(matrix, 20, tolerance=1e-14, room=60)
+    with pytest.raises(ConvergenceError, match=r"After 3\d\d products .* expected 1.0e-18"):
+        find(matrix, 20, tolerance=1e-18, room=60)
 
 
 @pytest.mark.parametrize("of", [lambda m: m * 1e-6, lambda m: m * 1e6])

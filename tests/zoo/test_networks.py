@@ -85,6 +85,7 @@ def test_a_card_says_what_made_the_network(saved: tuple[Path, ResidualNetwork]) 
         "channels": 1,
         "width": 2,
         "depth": 1,
+        "first_layer_linear": False,
     }
     assert facts["recipe"]["training"]["steps"] == 1
     assert facts["parameters"] == sum(p.numel() for p in network.parameters())
