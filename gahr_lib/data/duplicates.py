@@ -1,7 +1,7 @@
 """Images that a collection holds twice, or nearly: a network that sees both halves has seen them.
 
 Every image is compared with every other one as in the paper, after pooling; only the pooled images
-and one tile of the table of similarities are ever in memory, so 100,000 images need some 300 MB.
+and one tile of the table of similarities are ever in memory, so 100,000 images need some 400 MB.
 """
 
 from dataclasses import dataclass

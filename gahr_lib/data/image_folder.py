@@ -5,17 +5,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from gahr_lib._checks import check_count
 from gahr_lib.data._arguments import check_size
 from gahr_lib.errors import ConfigError, DataFileError, ShapeError
+
+if TYPE_CHECKING:  # imported where a file is read: few callers of the package need it
+    from PIL import Image
 
 __all__ = ["celeba", "image_folder"]
 
@@ -183,6 +185,8 @@ def _read(
     path: Path, size: int, crop: tuple[int, int] | None, original: tuple[int, int] | None
 ) -> NDArray[np.uint8]:
     """Return one image as bytes, (size, size, 3)."""
+    from PIL import Image, ImageOps
+
     try:
         with Image.open(path) as file:
             image = _colours(ImageOps.exif_transpose(file), path)
@@ -223,7 +227,7 @@ def _read(
     return np.asarray(image)
 
 
-def _colours(image: Image.Image, path: Path) -> Image.Image:
+def _colours(image: "Image.Image", path: Path) -> "Image.Image":
     """Return an image as red, green and blue, or raise if that would change its intensities."""
     if image.mode not in _EIGHT_BITS:
         raise DataFileError(

@@ -27,8 +27,8 @@ class Posterior:
         one standard deviation if it was computed by Monte-Carlo, the difference to half as many
         nodes if by quadrature, or 0 for a closed form.
     mse
-        The posterior variance per pixel, ``E[|x - E[x | y]|^2 | y] / d``, (B,): the mean squared error
-        that the optimal denoiser expects of itself. Its mean over images is the least MSE.
+        The posterior variance per pixel, ``E[|x - E[x | y]|^2 | y] / d``, (B,): the mean squared
+        error that the optimal denoiser expects of itself. Its mean over images is the least MSE.
     """
 
     mean: Tensor

@@ -18,8 +18,8 @@ class EmpiricalOptimum(TrainingSetDenoiser):
     """The posterior mean if the clean image is one of the training images, all equally likely.
 
     f(y) = sum_i w_i(y) x_i with w = ``softmax(-|y - x_i|^2 / (2 sigma^2))``. No denoiser has a
-    smaller mean squared error on the training set; its Jacobian is Cov_w[x] / sigma^2, symmetric, not
-    negative, and of rank N - 1 at most. At sigma = 0 it returns the nearest training image (the
+    smaller mean squared error on the training set; its Jacobian is Cov_w[x] / sigma^2, symmetric,
+    not negative, and of rank N - 1 at most. At sigma = 0 it returns the nearest training image (the
     mean of the nearest, if several are equally near).
 
     Training images are read in blocks with a running maximum of the exponents, so that nothing

@@ -20,10 +20,10 @@ Run = tuple[int, int, int, int]
 class LocalScore(PatchDenoiser):
     """The optimal denoiser of a training set among those that see a patch around each pixel.
 
-    For each pixel u, f(y)(u) = sum_i w_i x_i(u) with the weights
-    w = softmax(-|y_P(u) - x_i,P(u)|^2 / (2 sigma^2)), where x_P(u) is the patch of P x P pixels
-    around u: training patches at the same place, one for each training image. Each pixel chooses
-    for itself, so that the whole may be a mosaic of training images.
+    For each pixel u, f(y)(u) = sum_i w_i x_i(u) with the weights ``w = softmax(-|y_P(u) -
+    x_i,P(u)|^2 / (2 sigma^2))``, where x_P(u) is the patch of P x P pixels around u: training
+    patches at the same place, one for each training image. Each pixel chooses for itself, so that
+    the whole may be a mosaic of training images.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class LocalScore(PatchDenoiser):
 class EquivariantLocalScore(LocalScore):
     """The optimal denoiser of a training set among convolutional ones that see a patch.
 
-    f(y)(u) = sum_(i, v) w_iv x_i(v) with w = softmax(-|y_P(u) - x_i,P(v)|^2 / (2 sigma^2)): as
+    f(y)(u) = sum_(i, v) w_iv x_i(v) with ``w = softmax(-|y_P(u) - x_i,P(v)|^2 / (2 sigma^2))``: as
     `LocalScore`, but with training patches from all places v. With circular padding, these are all
     places, and the denoiser commutes with circular shifts. With zero padding, a network can tell
     from the zeros where the border is; so a patch is compared with those patches that have their

@@ -15,8 +15,8 @@ class PatchPosterior(PatchDenoiser):
     """Denoise every patch by the training patches at its place, and average the overlaps.
 
     With R_u the cut of the P x P patch at u, for all (H - P + 1)(W - P + 1) places inside the
-    image: f(y) = (sum_u R_u' m_u) / (sum_u R_u' 1), m_u = sum_i w_iu R_u x_i, and
-    w_u = ``softmax(-|R_u y - R_u x_i|^2 / (2 sigma^2))``. Unlike `LocalScore`, a patch gives all its
+    image: f(y) = (sum_u R_u' m_u) / (sum_u R_u' 1), m_u = sum_i w_iu R_u x_i, and w_u =
+    ``softmax(-|R_u y - R_u x_i|^2 / (2 sigma^2))``. Unlike `LocalScore`, a patch gives all its
     pixels, and patches do not cross the border: pixels there lie in fewer of them. P = 1 denoises
     each pixel alone; patches as large as the image give `EmpiricalOptimum`.
 

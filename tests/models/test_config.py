@@ -3,10 +3,11 @@ from dataclasses import FrozenInstanceError, asdict
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from gahr_lib.errors import ConfigError
 from gahr_lib.models import BFCNN, NetworkConfig, UNet, build_network
-from helpers import seeded
+from helpers import intensities, seeded, settled
 
 pytestmark = pytest.mark.usefixtures("untouched_random_state")
 
@@ -59,3 +60,23 @@ def test_a_configuration_does_not_change() -> None:
 def test_impossible_configurations_are_refused(config: NetworkConfig, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         build_network(config, generator=seeded())
+
+
+def test_a_first_layer_can_be_linear() -> None:
+    config = NetworkConfig("bf_cnn", width=4, depth=3, first_layer_linear=True)
+    assert NetworkConfig(**json.loads(json.dumps(asdict(config)))) == config
+    network = settled(build_network(config, generator=seeded())).double()
+    w = network.state_dict()
+    y = intensities(1, 1, 7, 9, dtype=torch.float64)
+    x = F.conv2d(y, w["conv_layers.0.weight"], padding=1)
+    x = F.conv2d(x, w["conv_layers.1.weight"], padding=1)
+    x = F.relu(x * w["BN_layers.0.gammas"] / w["BN_layers.0.running_sd"])
+    x = F.conv2d(x, w["conv_layers.2.weight"], padding=1)
+    torch.testing.assert_close(network(y), y - x)
+
+
+def test_a_linear_first_layer_is_a_yes_or_no_of_a_bf_cnn() -> None:
+    with pytest.raises(ConfigError, match="first_layer_linear is set for a UNet"):
+        build_network(NetworkConfig(first_layer_linear=True), generator=seeded())
+    with pytest.raises(ConfigError, match="first_layer_linear is 'False'"):
+        BFCNN(first_layer_linear="False")  # type: ignore[arg-type]
