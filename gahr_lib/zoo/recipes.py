@@ -58,14 +58,20 @@ class Recipe:
 
 
 _FASHION = TrainConfig(steps=10_000, sigma_power=1.5, sigma_min=0.005)
-_SIZES = (30_000,)
+_WIDTH_16 = NetworkConfig("unet", width=16, depth=2)
+_EARLY = (1_250, 2_500, 5_000)
 
-# The halves get different seeds too, so that all the two networks share is the kind of image.
-_SEEDS: dict[Literal["A", "B"], int] = {"A": 0, "B": 1}
-RECIPES = tuple(
-    Recipe("fashion", n, half, seed, NetworkConfig("unet", width=16, depth=2), _FASHION)
-    for n in _SIZES
-    for half, seed in _SEEDS.items()
+# Half A is trained with seed 0 and half B with seed 1, so that all that two networks of one size
+# share is the kind of image. Nothing but the number of images differs from size to size.
+RECIPES = (
+    Recipe("fashion", 10, "A", 0, _WIDTH_16, _FASHION, _EARLY),
+    Recipe("fashion", 100, "A", 0, _WIDTH_16, _FASHION, _EARLY),
+    Recipe("fashion", 100, "B", 1, _WIDTH_16, _FASHION),
+    Recipe("fashion", 300, "A", 0, _WIDTH_16, _FASHION, _EARLY),
+    Recipe("fashion", 1_000, "A", 0, _WIDTH_16, _FASHION, _EARLY),
+    Recipe("fashion", 1_000, "B", 1, _WIDTH_16, _FASHION),
+    Recipe("fashion", 30_000, "A", 0, _WIDTH_16, _FASHION),
+    Recipe("fashion", 30_000, "B", 1, _WIDTH_16, _FASHION),
 )
 
 

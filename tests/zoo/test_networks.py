@@ -2,6 +2,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from gahr_lib.metrics import cosine_similarity, psnr
 from gahr_lib.models import NetworkConfig, ResidualNetwork, UNet, build_network
 from gahr_lib.sampling import sample
 from gahr_lib.training import TrainConfig
-from gahr_lib.zoo import Recipe, card, load_denoiser, load_network, save_network
+from gahr_lib.zoo import RECIPES, Recipe, card, load_denoiser, load_network, save_network
 from gahr_lib.zoo import networks as networks_module
 from gahr_lib.zoo.build import CARD_SIGMAS, measure, training_images
 from gahr_lib.zoo.networks import FOLDER
@@ -260,9 +261,39 @@ def test_shipped_weights_are_finite_floats(half: str) -> None:
             assert value.min() > 0, name
 
 
+@pytest.mark.parametrize(
+    ("recipe", "step"),
+    [(r, step) for r in RECIPES for step in (*r.snapshots, r.training.steps)],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
+def test_every_recipe_has_its_network(recipe: Recipe, step: int) -> None:
+    where = {"n_train": recipe.n_train, "half": recipe.half, "step": step}
+    network = load_denoiser(recipe.data, **where)
+    facts = card(recipe.data, **where)
+    network_config = NetworkConfig(**facts["recipe"].pop("network"))
+    training = TrainConfig(**facts["recipe"].pop("training"))
+    assert Recipe(**facts["recipe"], network=network_config, training=training) == recipe
+    assert facts.get("step", recipe.training.steps) == step
+    column = facts["measured"]["sigmas"].index(0.1)
+    found = float(card_psnr(network, fashion("test", n=1000)[:250], 0.1).mean())
+    assert found == pytest.approx(facts["measured"]["psnr"]["test"][column], abs=0.5)
+
+
+def test_the_gap_between_training_and_test_images_closes_with_their_number() -> None:
+    gaps = []
+    for n in (10, 100, 300, 1_000):
+        measured = card("fashion", n_train=n, half="A")["measured"]
+        rows = zip(measured["psnr"]["train"], measured["psnr"]["test"], strict=True)
+        gaps.append([train - test for train, test in rows])
+    for more, fewer in pairwise(reversed(gaps)):
+        assert all(a < b for a, b in zip(more, fewer, strict=True))
+    assert min(gaps[0]) > 14
+    assert max(gaps[-1]) < 0.25
+
+
 def test_unknown_networks_are_refused_with_the_list_of_known_ones() -> None:
     with pytest.raises(ConfigError, match="The package has"):
-        load_denoiser("fashion", n_train=1)
+        load_denoiser("fashion", n_train=2)
     with pytest.raises(ConfigError, match="The package has"):
         card("fashion", n_train=30_000, half="C")
 
