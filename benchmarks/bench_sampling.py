@@ -1,5 +1,13 @@
-"""Sampling in a batch, and image by image in the plain loop of Algorithm 1."""
+"""Sampling in a batch, and image by image in the plain loop of Algorithm 1.
 
+    pytest benchmarks/bench_sampling.py --benchmark-enable
+
+On all cores small batches have little to share out, so the batch gains more than on one core, where
+it gains by longer inner loops and by the order of its numbers in memory alone. Where others use the
+machine, too, the ratio on all cores comes out too high: threads of small tasks wait for each other.
+"""
+
+import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
@@ -29,7 +37,16 @@ def plain_sample(network: ResidualNetwork, seed: int, config: SampleConfig) -> T
             t += 1
 
 
-def test_sampling(benchmark: BenchmarkFixture, speeds: Speeds) -> None:
+@pytest.mark.parametrize(("threads", "least"), [("one_core", 2), ("all_cores", 3)])
+def test_sampling(
+    benchmark: BenchmarkFixture,
+    speeds: Speeds,
+    threads: str,
+    least: float,
+    request: pytest.FixtureRequest,
+) -> None:
+    if threads == "one_core":
+        request.getfixturevalue("one_core")
     network, config = load_denoiser("fashion", n_train=30_000, half="A"), SETTINGS["ramp"]
     seeds = torch.randint(2**62, (N,), generator=torch.Generator().manual_seed(0)).tolist()
 
@@ -44,11 +61,11 @@ def test_sampling(benchmark: BenchmarkFixture, speeds: Speeds) -> None:
     assert similar.median() > 0.99
     ratio = speeds.compare(
         benchmark,
-        f"Sampling {N} images of 28x28, 114,496 parameters",
+        f"Sampling {N} images of 28x28, 114,496 parameters, {threads.replace('_', ' ')}",
         ours,
         plain,
         items=(N, 4),
         unit="images/s",
         rounds=3,
     )
-    assert ratio >= 3
+    assert ratio >= least

@@ -1,4 +1,6 @@
+import itertools
 import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -8,14 +10,15 @@ from torch import Tensor
 from gahr_lib.errors import ConfigError, SamplingError, SigmaError
 from gahr_lib.models import Denoiser
 from gahr_lib.models.empirical_optimum import EmpiricalOptimum
-from gahr_lib.sampling import NoiseStreams
+from gahr_lib.sampling import SETTINGS, SampleConfig, sample, sample_steps
+from gahr_lib.sampling._noise_streams import NoiseStreams
 from gahr_lib.schedules import (
     Move,
+    Schedule,
     ddim,
+    expected_schedule,
     falling_sigmas,
     langevin,
-    schedule_sample,
-    schedule_steps,
 )
 from helpers import LinearDenoiser, intensities, seeded, small_unet, symmetric
 
@@ -53,8 +56,8 @@ def test_ddim_maps_the_starting_noise_by_the_closed_form() -> None:
     # dx/dsigma = sigma / (c + sigma^2) x along a component of variance c, so that x goes with
     # sqrt(c + sigma^2).
     denoiser, covariance, vectors = gaussian()
-    schedule = ddim(falling_sigmas(2_000, sigma_0=20, sigma_inf=1e-3))
-    x = schedule_sample(denoiser, 5, schedule=schedule, shape=SHAPE, mean=0, generator=seeded())
+    schedule = ddim(falling_sigmas(2_000, sigma_0=20, sigma_inf=1e-3), mean=0)
+    x = sample(denoiser, 5, config=schedule, shape=SHAPE, generator=seeded())
     z = NoiseStreams(denoiser, 5, SHAPE, generator=seeded())
     start = 20 * z.draw(z.everyone).flatten(1)
     gain = (vectors * (VARIANCES / (VARIANCES + 20**2)).sqrt()) @ vectors.T
@@ -66,9 +69,8 @@ def test_ddim_maps_the_starting_noise_by_the_closed_form() -> None:
 def test_ddim_steps_follow_the_formula_and_end_fully_denoised() -> None:
     denoiser, covariance, _ = gaussian()
     sigmas = (2.0, 0.7, 0.3)
-    steps = schedule_steps(
-        denoiser, 2, schedule=ddim(sigmas), shape=SHAPE, mean=0.4, generator=seeded(1)
-    )
+    config = ddim(sigmas, mean=0.4)
+    steps = sample_steps(denoiser, 2, config=config, shape=SHAPE, generator=seeded(1))
     z = NoiseStreams(denoiser, 2, SHAPE, generator=seeded(1))
     x = 0.4 + 2.0 * z.draw(z.everyone).flatten(1)
     for t, (sigma, following) in enumerate(zip(sigmas, (0.7, 0.3, 0.0), strict=True), 1):
@@ -89,7 +91,7 @@ def test_ddim_steps_follow_the_formula_and_end_fully_denoised() -> None:
 def test_the_empirical_optimum_only_reproduces_training_images(make: Any) -> None:
     images = intensities(12, 1, 4, 4, dtype=torch.float64)
     schedule = make(falling_sigmas(40, sigma_0=3, sigma_inf=0.01))
-    x = schedule_sample(EmpiricalOptimum(images), 60, schedule=schedule, generator=seeded())
+    x = sample(EmpiricalOptimum(images), 60, config=schedule, generator=seeded())
     distances = torch.cdist(x.flatten(1), images.flatten(1)).min(dim=1)
     assert float(distances.values.max()) < 1e-6
     assert len(distances.indices.unique()) >= 6
@@ -110,10 +112,8 @@ def test_langevin_reaches_the_covariance_of_the_prior() -> None:
             expected = (1 - eps / (VARIANCES + sigma**2)) ** 2 * expected + 2 * eps
     expected = expected * (VARIANCES / (VARIANCES + sigmas[-1] ** 2)) ** 2
     torch.testing.assert_close(expected, VARIANCES, rtol=0.06, atol=0)
-    schedule = langevin(sigmas, step=step, repeats=repeats)
-    x = schedule_sample(
-        denoiser, n // 250, schedule=schedule, shape=(250, 2, 3), mean=0, generator=seeded()
-    )
+    schedule = langevin(sigmas, step=step, repeats=repeats, mean=0)
+    x = sample(denoiser, n // 250, config=schedule, shape=(250, 2, 3), generator=seeded())
     found = (x.reshape(n, 6) @ vectors).T.cov(correction=0)
     torch.testing.assert_close(found.diagonal(), expected, rtol=4 * (2 / n) ** 0.5, atol=1e-9)
     correlation = found[:5, :5] / torch.outer(VARIANCES[:5], VARIANCES[:5]).sqrt()
@@ -122,10 +122,8 @@ def test_langevin_reaches_the_covariance_of_the_prior() -> None:
 
 def test_langevin_steps_follow_the_formula() -> None:
     denoiser, covariance, _ = gaussian()
-    schedule = langevin((0.9, 0.5), step=0.2, repeats=2)
-    states = list(
-        schedule_steps(denoiser, 3, schedule=schedule, shape=SHAPE, mean=0, generator=seeded(2))
-    )
+    schedule = langevin((0.9, 0.5), step=0.2, repeats=2, mean=0)
+    states = list(sample_steps(denoiser, 3, config=schedule, shape=SHAPE, generator=seeded(2)))
     z = NoiseStreams(denoiser, 3, SHAPE, generator=seeded(2))
     x = 0.9 * z.draw(z.everyone).flatten(1)
     for state, sigma in zip(states[:-1], (0.9, 0.9, 0.5, 0.5), strict=True):
@@ -137,6 +135,58 @@ def test_langevin_steps_follow_the_formula() -> None:
     assert len(states) == 5
 
 
+# Algorithm 1 by schedule
+
+
+@pytest.mark.parametrize(("name", "steps"), [("ramp", 97), ("paper", 2995)])
+def test_the_expected_schedule_is_as_long_as_the_paper_takes(name: str, steps: int) -> None:
+    schedule, config = expected_schedule(SETTINGS[name]), SETTINGS[name]
+    assert len(schedule.moves) == steps + 1
+    assert schedule.moves[-1].h == 1
+    if not config.ramp:
+        assert steps == math.ceil(math.log(0.05) / math.log(1 - 0.1 * 0.01))
+    for before, after in pairwise(schedule.moves):
+        # White noise of variance sigma^2 becomes (1 - h)^2 sigma^2 + gamma^2.
+        assert after.sigma**2 == pytest.approx(
+            (1 - before.h) ** 2 * before.sigma**2 + before.gamma**2
+        )
+    assert schedule.moves[-1].sigma < config.sigma_inf <= schedule.moves[-2].sigma
+
+
+def test_the_expected_schedule_ends_where_nothing_is_left() -> None:
+    assert expected_schedule(SampleConfig(h0=1, beta=1)).moves == (Move(1.0, 1.0),)
+
+
+def test_algorithm_1_by_schedule_has_the_covariance_of_its_recursion() -> None:
+    denoiser, covariance, vectors = gaussian()
+    settings = SampleConfig(h0=0.05, ramp=False, beta=0.3, sigma_0=4, sigma_inf=0.02, mean=0)
+    schedule = expected_schedule(settings)
+    expected = 16 * torch.eye(6, dtype=torch.float64)
+    for move in schedule.moves:
+        shrinking = covariance @ torch.linalg.inv(covariance + move.sigma**2 * torch.eye(6))
+        step = (1 - move.h) * torch.eye(6) + move.h * shrinking
+        expected = step @ expected @ step.T + move.gamma**2 * torch.eye(6)
+    n = 4_000
+    x = sample(denoiser, n // 250, config=schedule, shape=(250, 2, 3), generator=seeded())
+    found = vectors.T @ x.reshape(n, 6).T.cov(correction=0) @ vectors
+    expected = (vectors.T @ expected @ vectors).diagonal()
+    torch.testing.assert_close(found.diagonal(), expected, rtol=4 * (2 / n) ** 0.5, atol=1e-9)
+    torch.testing.assert_close(expected[:4], VARIANCES[:4], rtol=0.15, atol=0)
+
+
+def test_ddim_with_equal_ratios_is_algorithm_1_without_noise() -> None:
+    # If the residual of a blind denoiser has size sigma, here because all images are black.
+    def black(x: Tensor, sigma: float | None = None) -> Tensor:
+        return torch.zeros_like(x)
+
+    sigmas = falling_sigmas(30)
+    config = SampleConfig(h0=1 - sigmas[1], ramp=False, beta=1.0)
+    told = sample_steps(black, 2, config=ddim(sigmas), shape=SHAPE, generator=seeded())
+    blind = sample_steps(black, 2, config=config, shape=SHAPE, generator=seeded())
+    for a, b in zip(itertools.islice(told, 20), blind, strict=False):
+        torch.testing.assert_close(a.x, b.x)
+
+
 # Each image by itself
 
 
@@ -146,16 +196,16 @@ def test_an_image_does_not_depend_on_the_others(make: Any) -> None:
         return x.round()
 
     schedule = make((1.0, 0.6, 0.2))
-    many = schedule_sample(rounded, 30, schedule=schedule, shape=SHAPE, generator=seeded(3))
-    few = schedule_sample(rounded, 4, schedule=schedule, shape=SHAPE, generator=seeded(3))
+    many = sample(rounded, 30, config=schedule, shape=SHAPE, generator=seeded(3))
+    few = sample(rounded, 4, config=schedule, shape=SHAPE, generator=seeded(3))
     assert torch.equal(few, many[:4])
 
 
 def test_states_keep_their_values_and_blind_networks_take_part() -> None:
     network = small_unet(1, channels=3)
     states, copies = [], []
-    for state in schedule_steps(
-        network, 2, schedule=langevin((0.5, 0.2)), shape=(3, 6, 8), generator=seeded()
+    for state in sample_steps(
+        network, 2, config=langevin((0.5, 0.2)), shape=(3, 6, 8), generator=seeded()
     ):
         states.append(state)
         copies.append((state.x.clone(), state.denoised.clone(), state.sigma.clone()))
@@ -175,10 +225,10 @@ def test_a_constraint_holds_at_the_end() -> None:
         fixed[:, 0, 0, 0] = 0.1 * samples
         return fixed
 
-    x = schedule_sample(
+    x = sample(
         denoiser,
         3,
-        schedule=ddim((1.0, 0.5)),
+        config=ddim((1.0, 0.5)),
         shape=SHAPE,
         generator=seeded(),
         constraint=grey_first_pixel,
@@ -211,6 +261,9 @@ def test_noise_levels_that_do_not_fall_are_refused(sigmas: tuple[float, ...]) ->
         (lambda: langevin((1.0,), step=0), "step is 0"),
         (lambda: langevin((1.0,), step=1.5), "step is 1.5"),
         (lambda: langevin((1.0,), repeats=0), "repeats is 0"),
+        (lambda: Schedule(()), "schedule is empty"),
+        (lambda: ddim((1.0,), mean=math.nan), "finite intensity"),
+        (lambda: expected_schedule(SampleConfig(max_steps=9)), "After 9 steps"),
         (lambda: Move(1.0, 0.0), "h is 0"),
         (lambda: Move(1.0, float("nan")), "h is nan"),
     ],
@@ -226,24 +279,7 @@ def test_impossible_moves_are_refused(sigma: float, gamma: float) -> None:
         Move(sigma, 0.5, gamma)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"n": 0}, "n is 0"),
-        ({"schedule": ()}, "schedule is empty"),
-        ({"mean": math.nan}, "finite intensity"),
-        ({"shape": None}, r"Pass shape=\(C, H, W\)"),
-        ({"denoiser": small_unet(1).train()}, "training mode"),
-    ],
-)
-def test_impossible_arguments_are_refused(arguments: dict[str, Any], words: str) -> None:
-    usual = {"denoiser": gaussian()[0], "n": 1, "schedule": ddim((1.0,)), "shape": SHAPE}
-    with pytest.raises(ConfigError, match=words):
-        schedule_sample(**(usual | arguments), generator=seeded())
-
-
-@pytest.mark.parametrize("factor", [float("nan"), 1e30])
-def test_sampling_that_leaves_all_bounds_is_given_up(factor: float) -> None:
-    denoiser = LinearDenoiser(factor * torch.eye(6))
-    with pytest.raises(SamplingError, match=r"leaves all bounds at step \d, where sigma"):
-        schedule_sample(denoiser, 2, schedule=ddim((1.0, 0.5)), shape=SHAPE, generator=seeded())
+def test_sampling_that_leaves_all_bounds_is_given_up() -> None:
+    denoiser = LinearDenoiser(1e30 * torch.eye(6))
+    with pytest.raises(SamplingError, match=r"leaves all bounds at step \d+.*sigma_0 is 1.0"):
+        sample(denoiser, 2, config=ddim((1.0, 0.5, 0.2)), shape=SHAPE, generator=seeded())

@@ -45,9 +45,10 @@ class Duplicates:
 def duplicates(images: Tensor, threshold: float = 0.95, *, block: int = _TILE) -> Duplicates:
     """Find the images that are like an earlier one.
 
-    Images are averaged over a grid of 20x20 (as they are where a side is shorter) and their means
-    subtracted; the later of each pair whose cosine is beyond the threshold, of either sign, is a
-    duplicate. An image without contrast has no direction, so it is like no other.
+    Images are averaged over a grid of 20x20 (as they are where a side is shorter) and the mean of
+    each channel subtracted, so that a common tint is no likeness; the later of each pair whose
+    cosine is beyond the threshold, of either sign, is a duplicate. An image without contrast has no
+    direction, so it is like no other.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ def remove_duplicates(images: Tensor, threshold: float = 0.95, *, block: int = _
 
 
 def _directions(images: Tensor) -> Tensor:
-    """Return the pooled images as rows of mean 0 and norm 1, or of zeros."""
+    """Return the pooled images as rows of norm 1, each channel of mean 0, or as rows of zeros."""
     if not isinstance(images, Tensor) or images.ndim != 4 or images.numel() == 0:
         check_images(images, "images")
     n, channels, height, width = images.shape
@@ -125,9 +126,9 @@ def _directions(images: Tensor) -> Tensor:
         if part.dtype == torch.uint8:
             part = part.float() / 255
         check_images(part, "images")
-        pooled = adaptive_avg_pool2d(part.to(dtype), sides).flatten(1)
-        size = pooled.norm(dim=1, keepdim=True)
-        pooled -= pooled.mean(dim=1, keepdim=True)
+        pooled = adaptive_avg_pool2d(part.to(dtype), sides)
+        size = pooled.flatten(1).norm(dim=1, keepdim=True)
+        pooled = (pooled - pooled.mean(dim=(2, 3), keepdim=True)).flatten(1)
         norm = pooled.norm(dim=1, keepdim=True)
         # A constant minus its mean is not 0 but rounding error, whose direction means nothing.
         meaningful = norm > 16 * torch.finfo(dtype).eps * size

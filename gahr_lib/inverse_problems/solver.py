@@ -27,8 +27,11 @@ def solve_steps(
 
     It is `sample_steps`, Algorithm 1, with the residual r = (I - M M^T)(f(x) - x) + M (m - M^T x).
     The noise starts around the mean intensity where nothing was measured, and around M m elsewhere.
-    The noise left is s = |r| / sqrt(d) as before: what is measured shows its own exactly, and for
-    the rest the denoiser says.
+    The noise left is s = ``||r|| / sqrt(d)`` as before: what is measured shows its own exactly, and
+    for the rest the denoiser says.
+
+    Images have the measurement exactly, but are samples of the posterior only as far as the noise
+    falls slowly: while it is strong it hides the measurement, and what has settled by then stays.
 
     Parameters
     ----------

@@ -25,8 +25,8 @@ class BFCNN(ResidualNetwork):
     layers
         The number of convolutions, at least 3; 21 gives the paper's 702,784 parameters.
     first_layer_linear
-        Whether the ReLU after the first convolution is left out, as the authors' code does unless
-        told otherwise.
+        Whether the ReLU after the first convolution is left out. The authors' loader leaves it out
+        unless told otherwise, their script for training does not.
     generator
         Source of the initial weights; torch's default generator if None.
 

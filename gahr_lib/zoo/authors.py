@@ -20,7 +20,8 @@ from gahr_lib.models import NetworkConfig, ResidualNetwork, build_network
 
 __all__ = ["load_authors", "read_authors"]
 
-_COMMIT = "3761722"
+# In full: GitHub does not promise to serve an abbreviated one.
+_COMMIT = "37617228bea21e0794cfae98f1a10a81a5ada809"
 _REPOSITORY = "LabForComputationalVision/memorization_generalization_in_diffusion_models"
 _DOWNLOAD = f"https://raw.githubusercontent.com/{_REPOSITORY}/{_COMMIT}/"
 _FILES = Path(__file__).with_name("authors_files.tsv")
@@ -85,7 +86,7 @@ def load_authors(
     return network
 
 
-def read_authors(path: str | Path, *, first_layer_linear: bool = True) -> ResidualNetwork:
+def read_authors(path: str | Path, *, first_layer_linear: bool | None = None) -> ResidualNetwork:
     """Return the network of any file in the form of the authors' checkpoints.
 
     Width, depth and channels are read off the tensors. Nothing but tensors and plain containers is
@@ -97,8 +98,9 @@ def read_authors(path: str | Path, *, first_layer_linear: bool = True) -> Residu
         A state dict of their UNet or BF-CNN, as torch.save writes it, with or without "module."
         before the names.
     first_layer_linear
-        For a BF-CNN, whether a ReLU follows its first convolution (False) or not: the file does not
-        say, and True is what their code makes. A UNet always has that ReLU.
+        For a BF-CNN, whether a ReLU follows its first convolution (False) or not (True). It has to
+        be said, because the file does not: their script for training has the ReLU, and 21 layers,
+        unless told otherwise; their loader leaves it out, and has 20. A UNet always has it.
 
     Returns
     -------
@@ -111,7 +113,7 @@ def read_authors(path: str | Path, *, first_layer_linear: bool = True) -> Residu
     WeightsError
         If the file is missing or damaged, or its network is neither of the two.
     ConfigError
-        If `first_layer_linear` is not a bool.
+        If `first_layer_linear` is no bool, or the network a BF-CNN and it is None.
     """
     return _network(_read(Path(path)), Path(path), first_layer_linear=first_layer_linear)
 
@@ -179,13 +181,9 @@ def _download(path: str, cache: Path | None = None) -> Path:
         local.parent.mkdir(parents=True, exist_ok=True)
         if local.is_file() and not _is_published(local.read_bytes(), path):
             local.unlink()
-        pooch.retrieve(
-            _DOWNLOAD + path,
-            known_hash=None,
-            fname=local.name,
-            path=local.parent,
-            downloader=fetch_and_check,
-        )
+        # Not pooch.retrieve: without a hash it advises the reader to add one.
+        files = pooch.create(path=cache, base_url=_DOWNLOAD, registry={path: None})
+        files.fetch(path, downloader=fetch_and_check)
     except RequestException as error:
         raise DownloadError(
             f"{_DOWNLOAD + path} could not be downloaded ({error}). Connect to the network, or "
@@ -204,7 +202,9 @@ def _download(path: str, cache: Path | None = None) -> Path:
     return local
 
 
-def _network(content: bytes, path: Path, *, first_layer_linear: bool = False) -> ResidualNetwork:
+def _network(
+    content: bytes, path: Path, *, first_layer_linear: bool | None = None
+) -> ResidualNetwork:
     """Return the network of a file's content."""
     remedy = "Fetch the file again, and use none that holds more than weights."
     try:
@@ -216,6 +216,12 @@ def _network(content: bytes, path: Path, *, first_layer_linear: bool = False) ->
         ) from error
     if not isinstance(loaded, dict) or not all(isinstance(v, Tensor) for v in loaded.values()):
         raise WeightsError(f"{path} holds no state dict; expected names and tensors. {remedy}")
+    # A tensor may repeat one number without end, or have a shape and no numbers.
+    if sum(value.numel() * value.element_size() for value in loaded.values()) > len(content):
+        raise WeightsError(
+            f"{path} describes more weights than its {len(content):,} bytes can hold; expected "
+            f"those of a network, each number stored. {remedy}"
+        )
     state = {str(name).removeprefix("module."): value for name, value in loaded.items()}
     config = _configuration(state, path, first_layer_linear)
     _check_weights(state, path)
@@ -231,12 +237,16 @@ def _network(content: bytes, path: Path, *, first_layer_linear: bool = False) ->
     return network.eval().requires_grad_(False)
 
 
-def _configuration(state: dict[str, Tensor], path: Path, first_layer_linear: bool) -> NetworkConfig:
+def _configuration(
+    state: dict[str, Tensor], path: Path, first_layer_linear: bool | None
+) -> NetworkConfig:
     """Return the architecture that the names and shapes of the weights tell."""
-    if not isinstance(first_layer_linear, bool):
+    undecided = first_layer_linear is None and "conv_layers.0.weight" in state
+    if undecided or not isinstance(first_layer_linear, bool | None):
         raise ConfigError(
             f"first_layer_linear is {first_layer_linear!r}; expected True or False, because the "
-            "two are different networks."
+            f"two are different BF-CNNs, and {path} does not say which it holds. Pass what its "
+            "training used: the authors' script says False unless told otherwise."
         )
     first = state.get("encoder.0.0.weight", state.get("conv_layers.0.weight"))
     width, channels = first.shape[:2] if first is not None and first.ndim == 4 else (0, 0)
@@ -246,7 +256,7 @@ def _configuration(state: dict[str, Tensor], path: Path, first_layer_linear: boo
         largest, sides = ["mid_block.3"], width * 2**blocks
     else:
         layers = _count(state, "conv_layers")
-        config = NetworkConfig("bf_cnn", channels, width, layers, first_layer_linear)
+        config = NetworkConfig("bf_cnn", channels, width, layers, bool(first_layer_linear))
         largest, sides = [f"conv_layers.{i}" for i in range(1, layers - 1)], width
     # The largest weights first: a name more in a damaged file doubles a network, up to any size.
     for name in largest:
@@ -268,13 +278,15 @@ def _count(state: dict[str, Tensor], part: str) -> int:
 def _check_weights(state: dict[str, Tensor], path: Path) -> None:
     """Raise `WeightsError` unless the weights are finite and what is divided by is positive."""
     for name, value in state.items():
-        plain = value.layout == torch.strided and value.is_floating_point()
-        if not plain or not bool(value.float().isfinite().all()):
+        stored = value.layout == torch.strided and value.device.type == "cpu"
+        plain = stored and value.is_floating_point()
+        single = value.float() if plain else value  # the precision in which they are used
+        if not plain or not bool(single.isfinite().all()):
             raise WeightsError(
                 f"{name} in {path} is not made of finite floats, as weights are. The training "
                 "diverged, or the file is damaged: use another."
             )
-        if name.endswith(".running_sd") and bool((value <= 0).any()):
+        if name.endswith(".running_sd") and bool((single <= 0).any()):
             raise WeightsError(
                 f"{name} in {path} has a standard deviation that is not positive; expected those "
                 "of a trained network, since its norms divide by them."

@@ -95,7 +95,7 @@ def test_every_image_is_compared_with_every_other(
     vectors = []
     for image in images.double().numpy():
         cells = [image[:, r, c].mean((1, 2)) for r in edges(shape[1]) for c in edges(shape[2])]
-        vectors.append(np.stack(cells).ravel() - np.mean(cells))
+        vectors.append((np.stack(cells) - np.mean(cells, axis=0)).ravel())
     expected = {}
     for j in range(90):
         for i in range(j):
@@ -129,6 +129,15 @@ def test_a_result_does_not_change() -> None:
 
 def test_flat_images_are_no_copies() -> None:
     assert duplicates(torch.full((5, 1, 20, 20), 0.3)).kept.tolist() == [0, 1, 2, 3, 4]
+    tints = torch.tensor([[0.9, 0.1, 0.3], [0.9, 0.1, 0.3], [0.8, 0.1, 0.3]])
+    assert len(duplicates(tints[..., None, None].expand(3, 3, 20, 20)).pairs) == 0
+
+
+def test_a_common_tint_is_no_likeness() -> None:
+    tint = torch.tensor([0.8, 0.2, 0.1])[:, None, None]
+    images = tint + 0.1 * (intensities(5, 3, 20, 20, seed=9) - 0.5)
+    images[3] = tint / 2 + 0.5 * (images[1] - tint)
+    assert duplicates(images).pairs.tolist() == [[1, 3]]
 
 
 def test_bytes_are_read_as_intensities() -> None:

@@ -15,9 +15,10 @@ from gahr_lib.inverse_problems import (
     spectral_super_resolution,
 )
 from gahr_lib.metrics import psnr
-from gahr_lib.models import BasisThresholding, Denoiser, ResidualNetwork
-from gahr_lib.sampling import SETTINGS, NoiseStreams, SampleConfig, sample_steps
-from gahr_lib.schedules import ddim, falling_sigmas, schedule_sample
+from gahr_lib.models import BasisThresholding, Denoiser, EmpiricalOptimum, ResidualNetwork
+from gahr_lib.sampling import SETTINGS, SampleConfig, sample_steps
+from gahr_lib.sampling._noise_streams import NoiseStreams
+from gahr_lib.schedules import falling_sigmas, langevin
 from helpers import LinearDenoiser, intensities, seeded, small_unet, symmetric
 
 pytestmark = pytest.mark.usefixtures("untouched_random_state")
@@ -128,19 +129,73 @@ def test_solutions_have_the_conditional_mean_and_variance_of_a_gaussian_prior() 
     torch.testing.assert_close(found, spread, rtol=0, atol=6 * float(spread.max()) * (2 / n) ** 0.5)
 
 
-def test_a_schedule_solves_the_same_problem() -> None:
-    covariance, _ = symmetric(torch.tensor([0.6, 0.3, 0.2, 0.05], dtype=torch.float64), seed=1)
-    problem = random_pixels((1, 6, 6), 0.5, generator=seeded(1))
-    m = problem.measure(torch.full((3, 1, 6, 6), 0.25, dtype=torch.float64))
-    x = schedule_sample(
-        Gaussian(covariance),
-        3,
-        schedule=ddim(falling_sigmas(20)),
-        shape=(1, 6, 6),
-        generator=seeded(),
-        constraint=problem.constraint(m),
+class ToldGaussian(Denoiser):
+    """The optimal denoiser of images whose channels are normal; it must be told sigma."""
+
+    needs_sigma = True
+
+    def __init__(self, covariance: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("covariance", covariance)
+
+    def denoise(self, y: Tensor, sigma: float | Tensor | None) -> Tensor:
+        noisy = self.covariance + sigma**2 * torch.eye(len(self.covariance), dtype=y.dtype)
+        return (y.flatten(2) @ torch.linalg.solve(noisy, self.covariance)).reshape(y.shape)
+
+
+def test_langevin_solutions_have_the_conditional_mean_and_covariance() -> None:
+    variances = torch.tensor([1.5, 0.8, 0.5, 0.3, 0.2, 0.1], dtype=torch.float64)
+    covariance, _ = symmetric(variances, seed=2)
+    V = torch.linalg.qr(torch.randn(6, 2, generator=seeded(5), dtype=torch.float64)).Q
+    m = torch.tensor([1.2, -0.7], dtype=torch.float64)
+    sigmas = falling_sigmas(10, sigma_0=2, sigma_inf=0.1)
+    schedule = langevin(sigmas, step=0.5, repeats=150, mean=0)
+    # The loop is linear here: its mean and its covariance follow a recursion.
+    one, rest = torch.eye(6, dtype=torch.float64), torch.eye(6, dtype=torch.float64) - V @ V.T
+    mean, spread = V @ m, 4 * one
+    for move in schedule.moves:
+        wiener = covariance @ torch.linalg.inv(covariance + move.sigma**2 * one)
+        step = (1 - move.h) * one + move.h * rest @ wiener
+        mean = step @ mean + move.h * V @ m
+        spread = step @ spread @ step.T + move.gamma**2 * one
+    # It ends where Bayes says, far from what is known without looking at correlations.
+    gain = covariance @ V @ torch.linalg.inv(V.T @ covariance @ V)
+    conditional = covariance - gain @ V.T @ covariance
+    torch.testing.assert_close(mean, gain @ m, rtol=0, atol=0.02)
+    torch.testing.assert_close(spread, conditional, rtol=0, atol=0.01)
+    assert float((gain @ m - V @ m).abs().max()) > 0.5
+    assert float((rest @ covariance @ rest - conditional).abs().max()) > 0.2
+    # Samples have both: 250 of them are the channels of an image.
+    problem = InverseProblem(
+        lambda x: x.flatten(2) @ V,
+        lambda k: (k @ V.T).reshape(-1, 250, 2, 3),
+        (250, 2, 3),
+        like=V,
     )
-    torch.testing.assert_close(problem.measure(x), m)
+    x = solve(
+        ToldGaussian(covariance),
+        problem,
+        m.expand(1, 250, 2),
+        n=16,
+        config=schedule,
+        generator=seeded(),
+    ).reshape(4_000, 6)
+    torch.testing.assert_close(x @ V, m.expand(4_000, 2))
+    assert ((x.mean(0) - mean).abs() < 4 * (spread.diagonal() / 4_000).sqrt()).all()
+    error = 4 * (2 / 4_000) ** 0.5 * float(spread.diagonal().max())
+    torch.testing.assert_close(x.T.cov(), spread, rtol=0, atol=error)
+
+
+@pytest.mark.parametrize("name", problems((1, 8, 8)))
+def test_denoisers_that_must_be_told_sigma_solve_along_a_schedule(name: str) -> None:
+    problem, images = problems((1, 8, 8))[name], intensities(10, 1, 8, 8)
+    m = problem.measure(images[3:4])
+    x = solve(EmpiricalOptimum(images), problem, m, n=40, config=langevin(), generator=seeded())
+    torch.testing.assert_close(problem.measure(x), m.expand(40, *m.shape[1:]), rtol=0, atol=1e-5)
+    # Only one of the ten training images has the measurement. The loop finds it often; not always,
+    # since it settles for an image while noise still hides the measurement.
+    found = (x - images[3]).abs().amax((1, 2, 3)) < 1e-4
+    assert float(found.float().mean()) > 0.4
 
 
 @pytest.mark.parametrize(
@@ -230,5 +285,5 @@ def test_wrong_arguments_are_refused_as_by_the_sampler() -> None:
         solve(halving, problem, m, config=SampleConfig(max_steps=3), generator=seeded())
     with pytest.raises(SamplingError, match="leaves all bounds"):
         solve(lambda x: 1e30 * x, problem, m, generator=seeded())
-    with pytest.raises(SigmaError, match="is not blind"):
+    with pytest.raises(SigmaError, match=r"is not blind.*schedules.ddim"):
         solve(BasisThresholding(torch.eye(16).reshape(16, 1, 4, 4)), problem, m, generator=seeded())

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from gahr_lib.analysis.jacobian import jacobian
 from gahr_lib.errors import CacheError, ConfigError, DownloadError, WeightsError
-from gahr_lib.models import BFCNN, UNet
+from gahr_lib.models import BFCNN, ResidualNetwork, UNet
 from gahr_lib.zoo import authors
 from gahr_lib.zoo.authors import load_authors, read_authors
-from helpers import intensities, seeded
+from helpers import intensities, seeded, small_bf_cnn, small_unet
 
 pytestmark = pytest.mark.usefixtures("untouched_random_state")
 
@@ -188,6 +188,22 @@ def test_a_bf_cnn_of_their_form_is_theirs(tmp_path: Path, linear: bool) -> None:
     torch.testing.assert_close(product, network(y)[0], atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("network", [small_unet(3), small_bf_cnn(5)])
+def test_what_a_module_saves_is_read(tmp_path: Path, network: ResidualNetwork) -> None:
+    """Unlike a plain dict, such a state dict carries the versions of its modules."""
+    wrapped = torch.nn.ModuleDict({"module": network})  # the names that DataParallel gives
+    torch.save(wrapped.state_dict(), tmp_path / "model.pt")
+    read = read_authors(tmp_path / "model.pt", first_layer_linear=False)
+    y = intensities(2, 1, 16, 16)
+    assert torch.equal(read(y), network(y))
+
+
+def test_a_bf_cnn_does_not_say_whether_it_starts_with_a_relu(tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_bytes(saved(bf_cnn_state()))
+    with pytest.raises(ConfigError, match=r"first_layer_linear is None; .*does not say which"):
+        read_authors(tmp_path / "model.pt")
+
+
 def test_the_registry_lists_their_seventeen_networks() -> None:
     files = authors._registry()
     assert len(files) == 17
@@ -293,12 +309,14 @@ def test_another_architecture_is_refused(tmp_path: Path, change: Any) -> None:
         ("module.encoder.1.0.weight", torch.inf, "finite floats"),
         ("module.encoder.0.3.running_sd", 0.0, "not positive"),
         ("module.decoder.0.1.running_sd", -1.0, "not positive"),
+        ("module.decoder.0.1.running_sd", 1e-60, "not positive"),  # 0 in single precision
+        ("module.encoder.1.0.weight", 1e60, "finite floats"),  # infinite
     ],
 )
 def test_weights_that_make_no_image_are_refused(
     tmp_path: Path, name: str, value: float, words: str
 ) -> None:
-    state = unet_state()
+    state = {key: tensor.double() for key, tensor in unet_state().items()}
     state[name].view(-1)[1] = value
     (tmp_path / "model.pt").write_bytes(saved(state))
     with pytest.raises(WeightsError, match=f"{name.removeprefix('module.')} in .*{words}"):
@@ -319,11 +337,25 @@ def test_a_network_too_large_for_any_memory_is_refused(tmp_path: Path) -> None:
         read_authors(tmp_path / "model.pt")
 
 
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_weights_that_the_file_does_not_hold_are_refused(tmp_path: Path, device: str) -> None:
+    state = unet_state(width=64)
+    one = torch.ones(1, device=device)
+    (tmp_path / "model.pt").write_bytes(saved({k: one.expand(v.shape) for k, v in state.items()}))
+    with pytest.raises(WeightsError, match=r"more weights than its [\d,]+ bytes"):
+        read_authors(tmp_path / "model.pt")
+    state = unet_state()
+    state["module.mid_block.4.gammas"] = torch.empty(1, 32, 1, 1, device="meta")
+    (tmp_path / "model.pt").write_bytes(saved(state))
+    with pytest.raises(WeightsError, match=r"mid_block\.4\.gammas in .* finite floats"):
+        read_authors(tmp_path / "model.pt")
+
+
 def test_convolutions_of_one_pixel_are_refused(tmp_path: Path) -> None:
     state = bf_cnn_state() | {"conv_layers.2.weight": torch.ones(5, 5, 1, 1)}
     (tmp_path / "model.pt").write_bytes(saved(state))
     with pytest.raises(WeightsError, match="3x3 convolutions"):
-        read_authors(tmp_path / "model.pt")
+        read_authors(tmp_path / "model.pt", first_layer_linear=True)
 
 
 def test_a_switch_that_is_a_word_is_refused(tmp_path: Path) -> None:
@@ -360,10 +392,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_file_is_downloaded_once(
-    server: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+    server: str, cache: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    commit = authors._DOWNLOAD.split("/")[-2]
+    assert (len(commit), commit[:7]) == (40, "3761722")
     monkeypatch.setattr(authors, "_DOWNLOAD", server)
     assert isinstance(load_authors("celeba", half="B"), UNet)
+    assert "known_hash" not in capfd.readouterr().err
     assert (cache / "gahr_lib" / "authors" / PATH).is_file()
     monkeypatch.setattr(authors, "_DOWNLOAD", "http://127.0.0.1:1/")
     assert isinstance(load_authors("celeba", half="B"), UNet)
