@@ -11,12 +11,14 @@ from gahr_lib.analysis import (
     memorization,
     neighbours,
     patch_sources,
+    perceptual,
     probes,
     rates,
     results,
     shrinkage,
     symmetry,
     traces,
+    variance,
 )
 from gahr_lib.analysis.eigenbases import Eigenbasis, effective_rank, eigenbasis
 from gahr_lib.analysis.evaluation import psnr_curve
@@ -35,6 +37,7 @@ __all__ = [
     "memorization",
     "neighbours",
     "patch_sources",
+    "perceptual",
     "probes",
     "psnr_curve",
     "rates",
@@ -42,4 +45,5 @@ __all__ = [
     "shrinkage",
     "symmetry",
     "traces",
+    "variance",
 ]

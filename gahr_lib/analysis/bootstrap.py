@@ -11,6 +11,7 @@ from gahr_lib.analysis.results import Result
 __all__ = ["Band", "band", "resampled_means"]
 
 _RESAMPLES = 1_000
+_AT_ONCE = 2**20  # numbers drawn at a time, with how often each was drawn: some 50 MB
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,14 @@ def resampled_means(
     """
     count = values.shape[-1]
     resamples = check_count(resamples, "resamples", 2)
-    drawn = torch.randint(count, (resamples, count), generator=generator)
-    times = torch.zeros(resamples, count, dtype=torch.float64)
-    times.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
-    return values.double() @ (times.T / count).to(values.device)
+    rows = min(resamples, max(1, _AT_ONCE // count))
+    means = []
+    for start in range(0, resamples, rows):
+        drawn = torch.randint(count, (min(rows, resamples - start), count), generator=generator)
+        times = torch.zeros(drawn.shape, dtype=torch.float64)
+        times.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
+        means.append(values.double() @ (times.T / count).to(values.device))
+    return torch.cat(means, dim=-1)
 
 
 def band(

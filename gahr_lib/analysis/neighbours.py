@@ -1,7 +1,7 @@
-"""The training images nearest to given images, by three measures of nearness.
+"""The training images nearest to given images, by cosine and by distance.
 
 Training sets are walked through in blocks, so that of a set kept as bytes only a block at a time
-is ever floats: 100,000 images need little more memory than they take up themselves.
+is ever floats: beyond the set itself, 100,000 images of 80x80 pixels need less than 1 GB.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,11 +12,13 @@ from torch import Tensor
 
 from gahr_lib._checks import check_count, check_images
 from gahr_lib.analysis.results import Result
-from gahr_lib.errors import ConfigError, ShapeError
+from gahr_lib.errors import ShapeError
 
-__all__ = ["Neighbours", "nearest_by_cosine", "nearest_by_distance", "nearest_by_ssim"]
+__all__ = ["Neighbours", "nearest_by_cosine", "nearest_by_distance"]
 
-_BLOCK = 2_000
+# Numbers in a block, unless the caller says how many images: 16 MB of floats, which the steps of a
+# search hold a few times over.
+_AT_ONCE = 2**22
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,18 @@ class Neighbours(Result):
         Their numbers in the training set, (B, k).
     values
         Their similarities, falling, or their distances, rising, (B, k).
+    measure
+        What the values are: "cosine", "distance" or "ssim".
     """
 
     indices: Tensor
     values: Tensor
+    measure: str
 
 
 @torch.no_grad()
 def nearest_by_cosine(
-    images: Tensor, training: Tensor, k: int = 2, *, block: int = _BLOCK
+    images: Tensor, training: Tensor, k: int = 2, *, block: int | None = None
 ) -> Neighbours:
     """Return the k training images with the highest cosine similarity, the means removed.
 
@@ -53,7 +58,8 @@ def nearest_by_cosine(
     k
         How many neighbours, at most N.
     block
-        Training images looked at together.
+        Training images looked at together; memory grows with it. By default so many that they are
+        some 16 MB.
 
     Returns
     -------
@@ -77,7 +83,8 @@ def nearest_by_cosine(
     def similarity(part: Tensor) -> Tensor:
         return queries @ unit_rows(part.flatten(1)).T
 
-    return _search(images, training, k, block, similarity)
+    indices, values = _search(images, training, k, block, similarity)
+    return Neighbours(indices, values, "cosine")
 
 
 @torch.no_grad()
@@ -87,20 +94,23 @@ def nearest_by_distance(
     k: int = 2,
     *,
     fit_scale: bool = False,
-    block: int = _BLOCK,
+    block: int | None = None,
 ) -> Neighbours:
     """Return the k training images at the smallest Euclidean distance.
 
     The ratio of the first distance to the second tells a copy from one of many similar images: in
-    other work a sample counts as memorised where it is below 1/3.
+    other work a sample counts as memorised where it is below 1/3. It is blind to copies of an image
+    that the training set holds twice.
 
     Parameters
     ----------
     images, training, k, block
         See `nearest_by_cosine`.
     fit_scale
-        Compare each training image with the best multiple of the image, ``min_c ||c x - t||``. A
-        network without biases knows images up to a factor only, and its dim copies are copies.
+        Compare the image with the best multiple of each training image, ``min ||x - c t||`` over
+        c >= 0. A network without biases knows images up to a factor only (eq. 6), and its dim
+        copies are copies. It is not the training image that approaches: the dimmest of them would
+        be the nearest to everything.
 
     Returns
     -------
@@ -116,135 +126,61 @@ def nearest_by_distance(
     x = images.flatten(1)
     # Seen from among the images, their squares are smaller and lose fewer digits.
     centre = x.mean(dim=0)
-    direction = x / x.norm(dim=1, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
 
     def closeness(part: Tensor) -> Tensor:
         t = part.flatten(1)
         if fit_scale:
-            return (direction @ t.T).square() - t.square().sum(1)
+            return x @ _directions(t).T
         t = t - centre
         return 2 * (x - centre) @ t.T - t.square().sum(1)
 
-    # Differences of large squares lose digits where it matters, so a few more are found this way
-    # and measured again, one by one.
-    spare = min(len(training), k + 8)
-    found = _search(images, training, spare, block, closeness)
+    # Small distances lose digits in either, so a few more are found this way and measured again,
+    # one by one.
+    found, _ = _search(images, training, min(len(training), k + 8), block, closeness)
     exact = []
-    for row, indices in enumerate(found.indices):
-        t = _floats(training[indices.to(training.device)], images).flatten(1)
-        c = t @ direction[row] / x[row].norm() if fit_scale and x[row].any() else t.new_ones(len(t))
-        exact.append((c[:, None] * x[row] - t).norm(dim=1))
+    for image, indices in zip(x, found, strict=True):
+        t = floats_like(training[indices.to(training.device)], images).flatten(1)
+        if fit_scale:
+            t = _directions(t)
+            t = (t @ image).clamp_min(0)[:, None] * t
+        exact.append((image - t).norm(dim=1))
     values, order = torch.stack(exact).sort(dim=1)
-    return Neighbours(found.indices.gather(1, order)[:, :k], values[:, :k])
-
-
-@torch.no_grad()
-def nearest_by_ssim(
-    images: Tensor,
-    training: Tensor,
-    k: int = 2,
-    *,
-    shortlist: int | None = 200,
-    block: int = _BLOCK,
-) -> Neighbours:
-    """Return the k training images with the highest structural similarity, SSIM.
-
-    SSIM compares brightness, contrast and structure in windows of 11x11 pixels, so it sees a shared
-    part where the whole differs, which the cosine of all pixels does not. It needs no trained
-    network. It is blind to what changes inside a window without changing its mean, variance and
-    covariance, minds changes of flat regions more than an eye would, and like the cosine takes an
-    image moved by a few pixels for another one.
-
-    Parameters
-    ----------
-    images, training, k, block
-        See `nearest_by_cosine`; sides of 11 pixels or more.
-    shortlist
-        Compare only with so many training images of the highest cosine similarity, and as many of
-        the smallest distance; with all N if None, which takes a second for 10,000 pairs or so.
-
-    Returns
-    -------
-    Neighbours
-        ``values`` are similarities in [-1, 1].
-
-    Raises
-    ------
-    ShapeError, ValueRangeError, ConfigError
-        See `nearest_by_cosine`.
-
-    References
-    ----------
-    Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to
-    structural similarity", IEEE Transactions on Image Processing, 2004; computed by torchmetrics.
-    """
-    k = check_sets(images, training, k)
-    if min(images.shape[-2:]) < 11:
-        raise ShapeError(
-            f"The images have sides {tuple(images.shape[-2:])}; expected 11 pixels or more, the "
-            "window of SSIM."
-        )
-    if shortlist is None:
-        everyone = torch.arange(len(training), device=images.device)
-        candidates = [everyone] * len(images)
-    else:
-        most = min(len(training), max(k, check_count(shortlist, "shortlist")))
-        by_cosine = nearest_by_cosine(images, training, most, block=block).indices
-        by_distance = nearest_by_distance(images, training, most, block=block).indices
-        both = torch.cat([by_cosine, by_distance], dim=1)
-        candidates = [row.unique() for row in both]
-    indices, values = [], []
-    for image, chosen in zip(images, candidates, strict=True):
-        found = torch.cat(
-            [
-                _ssim(image, _floats(training[i], images))
-                for i in chosen.to(training.device).split(block)
-            ]
-        )
-        best = found.topk(k)
-        indices.append(chosen[best.indices])
-        values.append(best.values)
-    return Neighbours(torch.stack(indices), torch.stack(values))
-
-
-def _ssim(image: Tensor, others: Tensor) -> Tensor:
-    """Return the SSIM of one image with each of several, (n,)."""
-    # Here, because it takes a second to import and few callers need it.
-    from torchmetrics.functional.image import structural_similarity_index_measure as ssim
-
-    found = ssim(image.expand_as(others), others, data_range=1.0, reduction="none")
-    assert isinstance(found, Tensor)
-    return found.reshape(-1)
+    return Neighbours(found.gather(1, order)[:, :k], values[:, :k], "distance")
 
 
 def _search(
     images: Tensor,
     training: Tensor,
     k: int,
-    block: int,
+    block: int | None,
     score: Callable[[Tensor], Tensor],
-) -> Neighbours:
-    """Return the k highest scores: of every block, with the k highest so far."""
+) -> tuple[Tensor, Tensor]:
+    """Return where the k highest scores are, and them: of each block, then with those so far."""
     values = images.new_empty(len(images), 0)
     indices = torch.empty(len(images), 0, dtype=torch.long, device=images.device)
-    for start, part in float_blocks(training, images, block):
-        scores = score(part)
-        numbers = torch.arange(start, start + len(part), device=images.device)
-        values = torch.cat([values, scores], dim=1)
-        indices = torch.cat([indices, numbers.expand(len(images), -1)], dim=1)
+    # A block has as many scores as images times training images: there may be more than pixels.
+    together = block_size(block, max(images[0].numel(), len(images)))
+    for start, part in float_blocks(training, images, together):
+        best = score(part).topk(min(k, len(part)), dim=1)
+        values = torch.cat([values, best.values], dim=1)
+        indices = torch.cat([indices, start + best.indices], dim=1)
         best = values.topk(min(k, values.shape[1]), dim=1)
         values, indices = best.values, indices.gather(1, best.indices)
-    return Neighbours(indices, values)
+    return indices, values
+
+
+def block_size(block: int | None, numbers: int, at_once: int = _AT_ONCE) -> int:
+    """Return how many images make a block, each of so many numbers: the caller's choice, if any."""
+    return max(1, at_once // numbers) if block is None else check_count(block, "block")
 
 
 def float_blocks(training: Tensor, like: Tensor, block: int) -> Iterator[tuple[int, Tensor]]:
     """Yield blocks of a training set as intensities, each with the number of its first image."""
-    block = check_count(block, "block")
     for start in range(0, len(training), block):
-        yield start, _floats(training[start : start + block], like)
+        yield start, floats_like(training[start : start + block], like)
 
 
-def _floats(part: Tensor, like: Tensor) -> Tensor:
+def floats_like(part: Tensor, like: Tensor) -> Tensor:
     """Return intensities on the device and in the precision of other images."""
     part = part.to(like.device)
     return part.to(like.dtype) / 255 if part.dtype == torch.uint8 else part.to(like.dtype)
@@ -259,11 +195,21 @@ def unit_rows(rows: Tensor) -> Tensor:
     return torch.where(flat, 0, centred / torch.where(norm > 0, norm, 1))
 
 
+def _directions(rows: Tensor) -> Tensor:
+    """Return rows of norm 1, or of zeros where there is nothing."""
+    norm = rows.norm(dim=1, keepdim=True)
+    return rows / torch.where(norm > 0, norm, 1)
+
+
 def check_sets(images: Tensor, training: Tensor, k: int) -> int:
     """Return a checked number of neighbours, after checking images and training images."""
     check_images(images, "images")
     if isinstance(training, Tensor) and training.dtype == torch.uint8:
         check_images(training[:1].float() / 255, "training")
+    elif isinstance(training, Tensor) and training.ndim == 4 and training.numel() > 0:
+        # The check makes a copy of what it looks at.
+        for part in training.split(block_size(None, training[0].numel())):
+            check_images(part, "training")
     else:
         check_images(training, "training")
     if training.shape[1:] != images.shape[1:]:
@@ -271,6 +217,4 @@ def check_sets(images: Tensor, training: Tensor, k: int) -> int:
             f"The training images have shape {tuple(training.shape[1:])}; expected that of the "
             f"images, {tuple(images.shape[1:])}."
         )
-    if not training.is_floating_point() and training.dtype != torch.uint8:
-        raise ConfigError(f"training has dtype {training.dtype}; expected floats or uint8.")
     return check_count(k, "k", 1, len(training))

@@ -7,11 +7,13 @@ from torch import Tensor
 from torch.nn.functional import unfold
 
 from gahr_lib._checks import check_count
-from gahr_lib.analysis.neighbours import check_sets, float_blocks, unit_rows
+from gahr_lib.analysis.neighbours import block_size, check_sets, float_blocks, unit_rows
 from gahr_lib.analysis.results import Result
 from gahr_lib.errors import ShapeError
 
 __all__ = ["PatchSources", "patch_sources"]
+
+_AT_ONCE = 2**23  # numbers in the patches of a block: 32 MB of floats, some six times over
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def patch_sources(
     size: int,
     *,
     anywhere: bool = False,
-    block: int = 100,
+    block: int | None = None,
 ) -> PatchSources:
     """Return, for each patch of each image, the training image with the most similar patch.
 
@@ -58,7 +60,8 @@ def patch_sources(
         Compare with the patches at all places of the training images; else only with those at the
         same place. The cost grows with the number of places.
     block
-        Training images looked at together.
+        Training images looked at together; memory grows with it, and with the numbers in all the
+        patches of an image. By default so many that their patches are some 32 MB, or one.
 
     Returns
     -------
@@ -79,31 +82,40 @@ def patch_sources(
         raise ShapeError(
             f"A patch of {size}x{size} does not fit into images of {tuple(images.shape[-2:])}."
         )
-    patches = _unit_patches(images, size)  # (B, L, D)
-    places = patches.shape[1]
+    places = height * width
+    here = torch.arange(places, device=images.device)
     best = images.new_full((len(images), places), -2.0)
     source = torch.zeros(len(images), places, dtype=torch.long, device=images.device)
-    place = torch.arange(places, device=images.device).expand(len(images), -1).clone()
-    for start, part in float_blocks(training, images, check_count(block, "block")):
+    place = here.expand(len(images), -1).clone()
+    together = block_size(block, places * images.shape[1] * size**2, _AT_ONCE)
+    for start, part in float_blocks(training, images, together):
         theirs = _unit_patches(part, size)  # (n, L, D)
-        for b, ours in enumerate(patches):
+        for b in range(len(images)):
+            # Again for each block, because those of all images may be too many to keep.
+            ours = _unit_patches(images[b : b + 1], size)[0]
             if anywhere:
-                similarity, which = (ours @ theirs.flatten(0, 1).T).max(dim=1)
+                similarity, which = _nearest_rows(ours, theirs.flatten(0, 1))
                 number, where = which // places, which % places
             else:
                 similarity, number = torch.einsum("ld,nld->nl", ours, theirs).max(dim=0)
-                where = torch.arange(places, device=images.device)
+                where = here
             better = similarity > best[b]
             best[b] = torch.where(better, similarity, best[b])
             source[b] = torch.where(better, start + number, source[b])
             place[b] = torch.where(better, where, place[b])
-    source = torch.where(patches.any(dim=2), source, -1)
-    place = torch.where(source < 0, torch.arange(places, device=images.device), place)
-    rows, columns = place // width, place % width
-    own = torch.arange(places, device=images.device)
-    offsets = torch.stack([rows - own // width, columns - own % width], dim=-1)
+    for b in range(len(images)):
+        flat = ~_unit_patches(images[b : b + 1], size)[0].any(dim=1)
+        source[b, flat] = -1
+        place[b, flat] = here[flat]
+    offsets = torch.stack([place // width - here // width, place % width - here % width], dim=-1)
     shape = (len(images), height, width)
     return PatchSources(source.reshape(shape), best.reshape(shape), offsets.reshape(*shape, 2))
+
+
+def _nearest_rows(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return for each of our rows the highest product with one of theirs, and which it is."""
+    found = [(rows @ theirs.T).max(dim=1) for rows in ours.split(block_size(None, len(theirs)))]
+    return torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
 
 
 def _unit_patches(images: Tensor, size: int) -> Tensor:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_sigma
+from gahr_lib._checks import check_count, check_sigma
 from gahr_lib.analysis.bootstrap import resampled_means
 from gahr_lib.analysis.results import Result
 from gahr_lib.errors import ConfigError, ShapeError, ValueRangeError
@@ -18,6 +18,7 @@ from gahr_lib.errors import ConfigError, ShapeError, ValueRangeError
 __all__ = [
     "CLASSICAL_SLOPES",
     "Slope",
+    "fit_constant",
     "fit_slope",
     "gaussian_slope",
     "kl_bound",
@@ -89,6 +90,8 @@ def fit_slope(
         If the two do not fit together.
     ConfigError
         If fewer than three levels lie in the range.
+    ValueRangeError
+        If a PSNR in the range is not finite.
 
     References
     ----------
@@ -96,19 +99,12 @@ def fit_slope(
     """
     from scipy.stats import linregress, t
 
-    if input_psnr.ndim != 1 or output_psnr.shape[:1] != input_psnr.shape or output_psnr.ndim > 2:
-        raise ShapeError(
-            f"input_psnr has shape {tuple(input_psnr.shape)} and output_psnr "
-            f"{tuple(output_psnr.shape)}; expected (S,) and (S, B) or (S,)."
-        )
-    inside = (input_psnr >= lowest) & (input_psnr <= highest)
-    levels = input_psnr[inside].double().cpu()
+    levels, curves = _inside(input_psnr, output_psnr, lowest, highest)
     if len(levels.unique()) < 3:
         raise ConfigError(
             f"{len(levels.unique())} levels lie between {lowest} and {highest} dB; expected three "
             "or more, for a slope and how well a line fits."
         )
-    curves = output_psnr[inside].double().cpu().reshape(len(levels), -1)
     fit = linregress(levels.numpy(), curves.mean(1).numpy())
     if curves.shape[1] > 1:
         # The slope is a fixed combination of the levels, so that of each image is soon computed.
@@ -127,6 +123,64 @@ def fit_slope(
         float(levels.min()),
         float(levels.max()),
     )
+
+
+def fit_constant(
+    input_psnr: Tensor,
+    output_psnr: Tensor,
+    slope: float,
+    *,
+    lowest: float = -math.inf,
+    highest: float = math.inf,
+) -> float:
+    """Fit the constant of a line whose slope theory gives, by least squares.
+
+    Theory says how fast the error falls and not from where: ``line(input_psnr, slope,
+    through=(0, constant))`` is the line to draw beside a measured curve.
+
+    Parameters
+    ----------
+    input_psnr, output_psnr, lowest, highest
+        See `fit_slope`; one level in the range will do.
+    slope
+        Decibels of output for a decibel of input.
+
+    Returns
+    -------
+    float
+        Output PSNR of the line at an input PSNR of 0 dB, in decibels.
+
+    Raises
+    ------
+    ShapeError, ConfigError, ValueRangeError
+        See `fit_slope`.
+    """
+    levels, curves = _inside(input_psnr, output_psnr, lowest, highest)
+    if len(levels) == 0:
+        raise ConfigError(f"No level lies between {lowest} and {highest} dB; expected one or more.")
+    return float(curves.mean() - slope * levels.mean())
+
+
+def _inside(
+    input_psnr: Tensor, output_psnr: Tensor, lowest: float, highest: float
+) -> tuple[Tensor, Tensor]:
+    """Return the levels in a range, (S',), and the curves there, (S', B), after checking them."""
+    fits = output_psnr.ndim in (1, 2) and output_psnr.shape[:1] == input_psnr.shape
+    if not fits or 0 in output_psnr.shape:
+        raise ShapeError(
+            f"input_psnr has shape {tuple(input_psnr.shape)} and output_psnr "
+            f"{tuple(output_psnr.shape)}; expected (S,) and (S, B) or (S,), and none empty."
+        )
+    inside = (input_psnr >= lowest) & (input_psnr <= highest)
+    levels = input_psnr[inside].double().cpu()
+    curves = output_psnr[inside.to(output_psnr.device)].double().cpu()
+    for values, name in ((levels, "input_psnr"), (curves, "output_psnr")):
+        if not bool(torch.isfinite(values).all()):
+            raise ValueRangeError(
+                f"{name} has values that are not finite between {lowest} and {highest} dB; "
+                "expected decibels. Leave out levels without noise or without error."
+            )
+    return levels, curves if curves.ndim == 2 else curves[:, None]
 
 
 def optimal_slope(alpha: float) -> float:
@@ -161,7 +215,14 @@ def manifold_psnr(input_psnr: Tensor, dimension: int, d: int) -> Tensor:
         Of the manifold: 5 for discs, 2 for sinusoids, 1 for a ray.
     d
         Numbers in an image.
+
+    Raises
+    ------
+    ConfigError
+        If the dimension is not between 1 and d.
     """
+    d = check_count(d, "d")
+    dimension = check_count(dimension, "dimension", 1, d)
     return input_psnr + 10 * math.log10(d / dimension)
 
 
@@ -197,6 +258,8 @@ def kl_bound(sigmas: Tensor, error: Tensor, optimal_error: Tensor) -> float:
         If the three are not of one length, two or more.
     ConfigError
         If the noise levels do not rise, or are not positive.
+    ValueRangeError
+        If an error is not finite.
     """
     if sigmas.ndim != 1 or not sigmas.shape == error.shape == optimal_error.shape:
         raise ShapeError(
@@ -206,6 +269,14 @@ def kl_bound(sigmas: Tensor, error: Tensor, optimal_error: Tensor) -> float:
     check_sigma(sigmas, len(sigmas))
     if len(sigmas) < 2 or not bool((sigmas > 0).all()) or not bool((sigmas.diff() > 0).all()):
         raise ConfigError("sigmas must be two or more positive noise levels that rise.")
-    s = sigmas.double()
-    integrand = (error.double() - optimal_error.double()) / s**2  # sigma^-3 d sigma, in log sigma
+    for values, name in ((error, "error"), (optimal_error, "optimal_error")):
+        if not bool(torch.isfinite(values).all()):
+            raise ValueRangeError(
+                f"{name} has values that are not finite; expected squared intensities. Leave out "
+                "the levels where the denoiser fails."
+            )
+    s = sigmas.double().cpu()
+    integrand = (
+        error.double() - optimal_error.double()
+    ).cpu() / s**2  # sigma^-3 d sigma, in log sigma
     return float(torch.trapezoid(integrand, s.log()))

@@ -1,9 +1,13 @@
+from typing import Any
+
 import pytest
 import torch
 
+from gahr_lib.analysis import bootstrap
 from gahr_lib.analysis.bootstrap import Band, band, resampled_means
 from gahr_lib.errors import ConfigError
 from helpers import seeded
+from peak_memory import peak_memory
 
 pytestmark = pytest.mark.usefixtures("untouched_random_state")
 
@@ -14,6 +18,29 @@ def test_means_are_those_of_the_drawn_images() -> None:
     drawn = torch.randint(6, (4, 6), generator=seeded(1))
     expected = torch.stack([values[:, row].mean(1) for row in drawn], dim=1)
     assert torch.allclose(means, expected)
+
+
+def test_many_images_are_drawn_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = torch.randn(2, 70, generator=seeded(), dtype=torch.float64)
+    expected = resampled_means(values, resamples=25, generator=seeded(1))
+    monkeypatch.setattr(bootstrap, "_AT_ONCE", 300)
+    drawn, original = [], torch.randint
+
+    def spy(high: int, size: tuple[int, int], **settings: Any) -> torch.Tensor:
+        drawn.append(size)
+        return original(high, size, **settings)
+
+    monkeypatch.setattr(torch, "randint", spy)
+    found = resampled_means(values, resamples=25, generator=seeded(1))
+    assert drawn == [(4, 70)] * 6 + [(1, 70)]
+    assert torch.allclose(found, expected)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_images_need_less_than_1_gb() -> None:
+    setup = "from gahr_lib.analysis.bootstrap import resampled_means\nvalues = torch.ones(100_000)"
+    code = "resampled_means(values, generator=torch.Generator().manual_seed(0))"
+    assert peak_memory(setup, code) < 1e9
 
 
 def test_their_spread_is_the_standard_error() -> None:

@@ -1,34 +1,33 @@
 import pytest
 import torch
-from torch import Tensor
 
-from gahr_lib.analysis.evaluation import psnr_curve
 from gahr_lib.analysis.memorization import (
     Fraction,
     above_similarity,
     below_ratio,
-    model_variance,
-    paired_gap,
     sample_pairs,
-    train_test_gap,
 )
-from gahr_lib.analysis.neighbours import Neighbours
-from gahr_lib.errors import ConfigError, ShapeError, SigmaError
+from gahr_lib.analysis.neighbours import (
+    Neighbours,
+    nearest_by_cosine,
+    nearest_by_distance,
+)
+from gahr_lib.analysis.perceptual import nearest_by_ssim
+from gahr_lib.data import fashion
+from gahr_lib.errors import ConfigError, ShapeError, ValueRangeError
 from gahr_lib.sampling import SampleConfig, sample
-from helpers import LinearDenoiser, intensities, seeded, small_unet
+from helpers import seeded, small_unet
 
 pytestmark = pytest.mark.usefixtures("untouched_random_state")
 
-X = intensities(40, 1, 4, 4, dtype=torch.float64)
 
-
-def shrinkage(factor: float) -> LinearDenoiser:
-    return LinearDenoiser(factor * torch.eye(16, dtype=torch.float64))
-
-
-def neighbours(*rows: tuple[float, ...]) -> Neighbours:
+def neighbours(*rows: tuple[float, ...], measure: str = "cosine") -> Neighbours:
     values = torch.tensor(rows)
-    return Neighbours(torch.zeros(values.shape, dtype=torch.long), values)
+    return Neighbours(torch.zeros(values.shape, dtype=torch.long), values, measure)
+
+
+def at_distances(*rows: tuple[float, ...]) -> Neighbours:
+    return neighbours(*rows, measure="distance")
 
 
 # Copies
@@ -42,9 +41,9 @@ def test_images_above_a_similarity_are_counted() -> None:
 
 
 def test_images_much_nearer_to_one_are_counted() -> None:
-    found = below_ratio(neighbours((1.0, 3.1), (1.0, 2.9), (0.0, 1.0), (2.0, 2.0)))
+    found = below_ratio(at_distances((1.0, 3.1), (1.0, 2.9), (0.0, 1.0), (2.0, 2.0)))
     assert found.each.tolist() == [True, False, True, False]
-    assert below_ratio(neighbours((1.0, 2.9)), 0.5).value == 1
+    assert below_ratio(at_distances((1.0, 2.9)), 0.5).value == 1
 
 
 @pytest.mark.parametrize(("count", "of"), [(0, 20), (3, 20), (20, 20), (128, 256)])
@@ -57,9 +56,53 @@ def test_the_interval_is_wilsons(count: int, of: int) -> None:
     assert found.high == pytest.approx(centre + half, abs=1e-6)
 
 
+def test_distances_are_not_taken_for_similarities_nor_the_reverse() -> None:
+    with pytest.raises(ConfigError, match="found by distance; expected similarities"):
+        above_similarity(at_distances((1.0, 3.1)))
+    for measure in ("cosine", "ssim"):
+        assert above_similarity(neighbours((0.99, 0.3), measure=measure)).value == 1
+        with pytest.raises(ConfigError, match=f"found by {measure}; expected distances"):
+            below_ratio(neighbours((0.99, 0.3), measure=measure))
+
+
+@pytest.mark.parametrize("threshold", [-1.0, 0.0, 1.0, 2.0, float("nan")])
+def test_thresholds_have_a_range(threshold: float) -> None:
+    with pytest.raises(ValueRangeError, match="between 0 and 1"):
+        below_ratio(at_distances((1.0, 3.0)), threshold)
+    if threshold != 0:
+        with pytest.raises(ValueRangeError, match="between -1 and 1"):
+            above_similarity(neighbours((1.0,)), threshold)
+
+
+def test_copies_are_counted_by_every_measure_and_real_images_are_not() -> None:
+    training = fashion("train", half="A", n=300)
+    noise = 0.02 * torch.randn(20, 1, 28, 28, generator=seeded())
+    copies, others = training[:20] + noise, fashion("test", n=20)
+    for found, expected in ((copies, 1.0), (others, 0.0)):
+        assert below_ratio(nearest_by_distance(found, training)).value == expected
+        assert above_similarity(nearest_by_cosine(found, training), 0.98).value == expected
+    scaled = nearest_by_distance(0.5 * copies, training, fit_scale=True)
+    assert below_ratio(scaled).value > 0.9
+    assert below_ratio(nearest_by_distance(0.5 * copies, training)).value == 0
+
+
+def test_ssim_needs_its_own_threshold() -> None:
+    """Noise that the cosine hardly sees brings copies below what real images reach."""
+    training, others = fashion("train", half="A", n=300), fashion("test", n=20)
+    copies = training[:20]
+    noisy = copies + 0.02 * torch.randn(20, 1, 28, 28, generator=seeded())
+    real, exact, found = (
+        nearest_by_ssim(x, training, shortlist=10) for x in (others, copies, noisy)
+    )
+    threshold = float(real.values[:, 0].max())
+    assert above_similarity(exact, threshold).value == 1
+    assert found.indices[:, 0].tolist() == list(range(20))
+    assert above_similarity(found, threshold).value < 0.9
+
+
 def test_one_neighbour_has_no_ratio() -> None:
     with pytest.raises(ShapeError, match="Search with k=2"):
-        below_ratio(neighbours((1.0,)))
+        below_ratio(at_distances((1.0,)))
 
 
 def test_a_fraction_can_be_kept(tmp_path) -> None:
@@ -92,72 +135,3 @@ def test_a_network_and_itself_draw_the_same_images() -> None:
     pairs = sample_pairs(network, network, 2, shape=(1, 8, 8), config=config, generator=seeded())
     assert torch.equal(pairs.a, pairs.b)
     assert pairs.similarity.tolist() == pytest.approx([1, 1])
-
-
-# Variance and gaps
-
-
-def test_the_variance_of_two_shrinkages_is_known() -> None:
-    found = model_variance(shrinkage(0.9), shrinkage(0.5), X, [0.1, 1.0], generator=seeded())
-    noise = torch.randn(X.shape, generator=seeded(), dtype=X.dtype)
-    for s, sigma in enumerate((0.1, 1.0)):
-        expected = (0.4 * (X + sigma * noise)).square().mean() / 2
-        assert float(found.mean[s]) == pytest.approx(float(expected))
-        assert found.low[s] < found.mean[s] < found.high[s]
-
-
-def test_half_the_squared_difference_is_the_variance_over_training_sets() -> None:
-    """Two noisy versions of one denoiser, many times: its variance comes out."""
-    factors = 0.7 + 0.1 * torch.randn(200, 2, generator=seeded(1), dtype=torch.float64)
-    found = torch.stack(
-        [
-            model_variance(shrinkage(a), shrinkage(b), X[:8], [0.5], generator=seeded(2)).mean
-            for a, b in factors.tolist()
-        ]
-    ).mean()
-    noise = torch.randn(8, 1, 4, 4, generator=seeded(2), dtype=X.dtype)
-    expected = 0.1**2 * (X[:8] + 0.5 * noise).square().mean()
-    assert float(found) == pytest.approx(float(expected), rel=0.2)
-
-
-def test_batches_do_not_matter() -> None:
-    a, b = shrinkage(0.9), shrinkage(0.5)
-    whole = model_variance(a, b, X, [0.3], generator=seeded())
-    parts = model_variance(a, b, X, [0.3], generator=seeded(), batch_size=7)
-    assert torch.allclose(whole.mean, parts.mean)
-
-
-def test_the_gap_is_the_difference_of_the_mean_curves() -> None:
-    train, test = X[:15], X[15:]
-    found = train_test_gap(shrinkage(0.8), train, test, [0.2, 0.4], generator=seeded())
-    generator = seeded()
-    curves = [psnr_curve(shrinkage(0.8), x, [0.2, 0.4], generator=generator) for x in (train, test)]
-    assert torch.allclose(found.mean, curves[0].mean(1) - curves[1].mean(1))
-    assert (found.low < found.mean).all()
-    assert (found.mean < found.high).all()
-
-
-def test_a_paired_gap_is_on_equal_noise_and_tighter() -> None:
-    a, b = shrinkage(0.9), shrinkage(0.8)
-    paired = paired_gap(a, b, X, [0.3], generator=seeded(1))
-    again = paired_gap(b, a, X, [0.3], generator=seeded(1))
-    assert float(paired.mean) == pytest.approx(-float(again.mean))
-    nothing = paired_gap(a, a, X, [0.3], generator=seeded(1))
-    assert (float(nothing.mean), float(nothing.low), float(nothing.high)) == (0, 0, 0)
-    unpaired = train_test_gap(a, X[:20], X[20:], [0.3], generator=seeded(1))
-    assert float(paired.high - paired.low) < float(unpaired.high - unpaired.low)
-
-
-@pytest.mark.parametrize("measure", [model_variance, paired_gap, train_test_gap])
-def test_levels_are_checked(measure) -> None:
-    first = shrinkage(1.0)
-    second: Tensor | LinearDenoiser = X if measure is train_test_gap else first
-    with pytest.raises(ConfigError, match="sigmas is empty"):
-        measure(first, second, X, [])
-    with pytest.raises(SigmaError, match="not negative"):
-        measure(first, second, X, [-0.1])
-
-
-def test_networks_in_training_mode_are_refused() -> None:
-    with pytest.raises(ConfigError, match="training mode"):
-        model_variance(small_unet(), small_unet().train(), intensities(1, 1, 8, 8), [0.1])

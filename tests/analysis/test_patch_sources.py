@@ -5,15 +5,16 @@ import torch
 from gahr_lib.analysis.patch_sources import patch_sources
 from gahr_lib.errors import ConfigError, ShapeError
 from helpers import intensities
+from peak_memory import peak_memory
 
 pytestmark = pytest.mark.usefixtures("untouched_random_state")
 
 IMAGES, TRAINING = intensities(2, 2, 7, 6, seed=1), intensities(9, 2, 7, 6, seed=2)
 
 
-@pytest.mark.parametrize("block", [2, 9])
+@pytest.mark.parametrize("block", [2, 9, None])
 @pytest.mark.parametrize("anywhere", [False, True])
-def test_sources_are_those_of_all_pairs(anywhere: bool, block: int) -> None:
+def test_sources_are_those_of_all_pairs(anywhere: bool, block: int | None) -> None:
     found = patch_sources(IMAGES, TRAINING, 3, anywhere=anywhere, block=block)
     assert found.indices.shape == (2, 5, 4)
     for b, i, j in np.ndindex(2, 5, 4):
@@ -43,6 +44,39 @@ def test_a_moved_part_is_found_where_it_was() -> None:
     found = patch_sources(moved, TRAINING, 3, anywhere=True)
     assert found.indices[0, 1:, :2].unique().tolist() == [5]
     assert found.offsets[0, 1:, :2].reshape(-1, 2).unique(dim=0).tolist() == [[-1, 2]]
+
+
+@pytest.mark.parametrize("anywhere", [False, True])
+def test_blocks_of_every_default_size_agree(
+    monkeypatch: pytest.MonkeyPatch, anywhere: bool
+) -> None:
+    expected = patch_sources(IMAGES, TRAINING, 3, anywhere=anywhere, block=9)
+    for at_once in (1, 700, 2_000):  # one image, one and a bit, a few
+        monkeypatch.setattr("gahr_lib.analysis.patch_sources._AT_ONCE", at_once)
+        monkeypatch.setattr("gahr_lib.analysis.neighbours._AT_ONCE", at_once)
+        found = patch_sources(IMAGES, TRAINING, 3, anywhere=anywhere)
+        assert torch.equal(found.indices, expected.indices)
+        assert torch.equal(found.offsets, expected.offsets)
+        assert torch.allclose(found.similarities, expected.similarities)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "call",
+    [
+        "images[:1], training[:200], 11",
+        "images[:1], training[:200], 21",
+        "images, training[:4], 21",
+        "images[:1], training[:10], 5, anywhere=True",
+    ],
+)
+def test_large_images_and_patches_need_less_than_1_gb(call: str) -> None:
+    """All patches of each of these at once need more."""
+    setup = (
+        "from gahr_lib.analysis.patch_sources import patch_sources\n"
+        "images, training = torch.zeros(60, 1, 80, 80), torch.zeros(200, 1, 80, 80)"
+    )
+    assert peak_memory(setup, f"patch_sources({call})") < 1e9
 
 
 def test_a_patch_without_contrast_has_no_source() -> None:

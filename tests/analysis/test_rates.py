@@ -7,6 +7,7 @@ import torch
 from gahr_lib.analysis.rates import (
     CLASSICAL_SLOPES,
     Slope,
+    fit_constant,
     fit_slope,
     gaussian_slope,
     kl_bound,
@@ -72,6 +73,7 @@ def test_a_slope_can_be_kept(tmp_path) -> None:
     [
         (LEVELS, LEVELS[:-1], ShapeError, r"expected \(S,\)"),
         (LEVELS[:, None], LEVELS, ShapeError, r"expected \(S,\)"),
+        (LEVELS, torch.zeros(21, 0), ShapeError, "none empty"),
         (LEVELS[:2], LEVELS[:2], ConfigError, "three"),
     ],
 )
@@ -80,6 +82,35 @@ def test_what_has_no_slope_is_refused(x, y, error, words) -> None:
         fit_slope(x, y)
     with pytest.raises(ConfigError, match="three or more"):
         fit_slope(LEVELS, LEVELS, lowest=50)
+
+
+def test_only_finite_decibels_are_fitted() -> None:
+    curve = 0.5 * LEVELS
+    for bad in (math.inf, math.nan):
+        broken = torch.where(LEVELS > 30, bad, curve)
+        for fit in (fit_slope, lambda *a, **k: fit_constant(*a, 0.5, **k)):
+            with pytest.raises(ValueRangeError, match="output_psnr has values that are not finite"):
+                fit(LEVELS, broken)
+        assert fit_slope(LEVELS, broken, highest=30).slope == pytest.approx(0.5)
+    with pytest.raises(ValueRangeError, match="input_psnr has values that are not finite"):
+        fit_slope(torch.cat([LEVELS, torch.tensor([math.inf])]), torch.zeros(22))
+
+
+def test_the_constant_of_a_line_is_the_best() -> None:
+    curves = 4 + 0.6 * LEVELS[:, None] + torch.randn(21, 5, generator=seeded(), dtype=F64)
+    found = fit_constant(LEVELS, curves, 0.5, lowest=10, highest=30)
+    inside = (LEVELS >= 10) & (LEVELS <= 30)
+
+    def error(constant: float) -> float:
+        drawn = line(LEVELS, 0.5, through=(0, constant))[:, None]
+        return float((curves - drawn)[inside].square().sum())
+
+    assert error(found) < min(error(found - 1e-3), error(found + 1e-3))
+    own = fit_slope(LEVELS, curves, lowest=10, highest=30, generator=seeded())
+    constant = fit_constant(LEVELS, curves, own.slope, lowest=10, highest=30)
+    assert constant == pytest.approx(own.intercept)
+    with pytest.raises(ConfigError, match="No level"):
+        fit_constant(LEVELS, curves, 0.5, lowest=50)
 
 
 def test_slopes_of_theory() -> None:
@@ -121,6 +152,12 @@ def test_the_optimum_on_a_manifold_keeps_the_noise_of_its_tangent() -> None:
     )
 
 
+@pytest.mark.parametrize(("dimension", "d"), [(0, 6400), (-1, 6400), (5, 3), (1, 0)])
+def test_a_manifold_has_a_dimension(dimension: int, d: int) -> None:
+    with pytest.raises(ConfigError, match="expected a whole number"):
+        manifold_psnr(LEVELS, dimension, d)
+
+
 def test_the_bound_is_the_divergence_of_two_gaussians() -> None:
     """Two Gaussians of mean 0 and known variances along 4 axes, and their Wiener filters."""
     p = torch.tensor([1.0, 0.5, 0.2, 0.05], dtype=F64)
@@ -137,6 +174,26 @@ def test_the_bound_is_the_divergence_of_two_gaussians() -> None:
     assert kl_bound(sigmas, error(p), error(p)) == 0
 
 
+def test_the_bound_holds_for_a_wiener_filter_with_another_basis() -> None:
+    """Covariances that do not commute, errors from the filters as matrices, summed over pixels."""
+    roots = torch.randn(2, 3, 3, generator=seeded(), dtype=F64)
+    true, wrong = roots @ roots.mT + 0.3 * torch.eye(3, dtype=F64)
+    quotient = torch.linalg.solve(wrong, true)
+    divergence = 0.5 * (quotient.trace() - 3 - torch.logdet(quotient))
+    sigmas = torch.logspace(-4, 3, 3_000, dtype=F64)
+    eye = torch.eye(3, dtype=F64)
+
+    def error(covariance: torch.Tensor) -> torch.Tensor:
+        errors = []
+        for variance in sigmas.square():
+            f = torch.linalg.solve(covariance + variance * eye, covariance).mT
+            bias = (eye - f) @ true @ (eye - f).mT
+            errors.append(bias.trace() + variance * f.square().sum())
+        return torch.stack(errors)
+
+    assert kl_bound(sigmas, error(wrong), error(true)) == pytest.approx(float(divergence), rel=1e-3)
+
+
 def test_curves_without_a_bound_are_refused() -> None:
     ones = torch.ones(3)
     with pytest.raises(ShapeError, match="three times"):
@@ -145,5 +202,7 @@ def test_curves_without_a_bound_are_refused() -> None:
         kl_bound(torch.tensor([0.1, 0.3, 0.2]), ones, ones)
     with pytest.raises(ConfigError, match="positive"):
         kl_bound(torch.tensor([0.0, 0.1, 0.2]), ones, ones)
+    with pytest.raises(ValueRangeError, match="optimal_error has values that are not finite"):
+        kl_bound(torch.tensor([0.1, 0.2, 0.3]), ones, ones / 0)
     with pytest.raises(SigmaError):
         kl_bound(torch.tensor([-0.1, 0.1, 0.2]), ones, ones)
