@@ -7,6 +7,6 @@ measurements that the samples shall have.
 """
 
 from gahr_lib.sampling.algorithm import SampleState, sample, sample_steps
-from gahr_lib.sampling.settings import SETTINGS, SampleConfig
+from gahr_lib.sampling.settings import SETTINGS, Pace, SampleConfig
 
-__all__ = ["SETTINGS", "SampleConfig", "SampleState", "sample", "sample_steps"]
+__all__ = ["SETTINGS", "Pace", "SampleConfig", "SampleState", "sample", "sample_steps"]
