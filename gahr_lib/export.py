@@ -199,6 +199,14 @@ def _write(
             "PyTorch operations and does not look at the values it computes."
         ) from error
     assert program is not None  # as it is whenever dynamo=True
+    for name, value, axes in zip(names, program.model.graph.inputs, free, strict=True):
+        # Where it cannot keep an axis free, the exporter gives up on that instead of failing.
+        held = [axis for axis in axes if value.shape is None or isinstance(value.shape[axis], int)]
+        if held:
+            raise ConfigError(
+                f"The denoiser cannot be written as ONNX (it fixes axis {held[0]} of {name} to one "
+                "number). Export one whose operations take any number of images."
+            )
     # The exporter notes beside each node which lines of whose files it came from.
     passes.ClearMetadataAndDocStringPass()(program.model)
     content = program.model_proto.SerializeToString()

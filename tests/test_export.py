@@ -176,6 +176,21 @@ def test_denoisers_that_look_at_values_are_refused_by_name(tmp_path):
     assert not path.exists()
 
 
+class ForPairs(Denoiser):
+    """Swap the two images of a batch, whose number becomes part of the graph."""
+
+    def denoise(self, y: Tensor, sigma: float | Tensor | None) -> Tensor:
+        first, second = y
+        return torch.stack([second, first])
+
+
+def test_denoisers_that_fix_the_batch_are_refused(tmp_path):
+    path = tmp_path / "f.onnx"
+    with pytest.raises(ConfigError, match="fixes axis 0 of y"):
+        export_denoiser(ForPairs(), path, image_shape=(1, 4, 4))
+    assert not path.exists()
+
+
 def test_product_of_another_denoiser_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="jacobian_product"):
         export_jacobian_product(DENOISERS["soft-wavelet"](), tmp_path / "j.onnx")
