@@ -58,7 +58,7 @@ def plain_steps(network: ResidualNetwork, images: Tensor, config: TrainConfig) -
 def test_training_step(benchmark: BenchmarkFixture, speeds: Speeds, case: str) -> None:
     size, batch, make = CASES[case]
     images = torch.rand(4 * batch, 1, size, size, generator=torch.Generator().manual_seed(1))
-    config = TrainConfig(steps=10_000, batch_size=batch)
+    config = TrainConfig(steps=10_000, batch_size=batch, optimizer="adam")
     network = make(torch.Generator().manual_seed(0))
     ours = train(network, images, config, generator=torch.Generator().manual_seed(0))
     plain = plain_steps(make(torch.Generator().manual_seed(0)), images, config)

@@ -39,24 +39,32 @@ def intensities(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) 
 
 
 def settled(network: ResidualNetwork, seed: int = 0) -> ResidualNetwork:
-    """The network in evaluation mode, with norms that look as if it had been trained."""
+    """The network in evaluation mode, with norms and biases as if it had been trained."""
     generator = seeded(seed)
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, BiasFreeBatchNorm):
                 module.running_sd.uniform_(0.5, 2, generator=generator)
                 module.gammas.normal_(1, 0.3, generator=generator)
+            elif isinstance(getattr(module, "bias", None), Tensor):
+                module.bias.normal_(0, 0.1, generator=generator)
     return network.eval().requires_grad_(False)
 
 
-def small_unet(blocks: int = 2, *, channels: int = 1, width: int = 4, seed: int = 0) -> UNet:
-    network = UNet(channels=channels, width=width, blocks=blocks, generator=seeded(seed))
+def small_unet(
+    blocks: int = 2, *, channels: int = 1, width: int = 4, bias: bool = False, seed: int = 0
+) -> UNet:
+    network = UNet(channels=channels, width=width, blocks=blocks, bias=bias, generator=seeded(seed))
     settled(network, seed)
     return network
 
 
-def small_bf_cnn(layers: int = 4, *, channels: int = 1, width: int = 5, seed: int = 0) -> BFCNN:
-    network = BFCNN(channels=channels, width=width, layers=layers, generator=seeded(seed))
+def small_bf_cnn(
+    layers: int = 4, *, channels: int = 1, width: int = 5, bias: bool = False, seed: int = 0
+) -> BFCNN:
+    network = BFCNN(
+        channels=channels, width=width, layers=layers, bias=bias, generator=seeded(seed)
+    )
     settled(network, seed)
     return network
 
@@ -90,6 +98,8 @@ DENOISERS: dict[str, Callable[[], Denoiser]] = {
     "unet-1": lambda: small_unet(1),
     "unet-2": lambda: small_unet(2),
     "bf-cnn": small_bf_cnn,
+    "unet-with-biases": lambda: small_unet(2, bias=True),
+    "bf-cnn-with-biases": lambda: small_bf_cnn(bias=True),
     "hard-dct": lambda: BasisThresholding(dct_basis(8, 8)),
     "soft-wavelet": lambda: BasisThresholding(wavelet_basis(8, 8), rule="soft", threshold=1.5),
     "wavelet-shrinkage": lambda: WaveletShrinkage(cycle_spins=2),

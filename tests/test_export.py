@@ -106,6 +106,20 @@ def test_image_passes_once_whatever_the_block(exported):
     assert convolutions[1] == 2 * convolutions[0] - 1
 
 
+def test_graphs_of_a_network_with_biases(tmp_path):
+    network = small_unet(1, bias=True)
+    denoiser = export_denoiser(network, tmp_path / "denoiser.onnx")
+    product = export_jacobian_product(network, tmp_path / "product.onnx")
+    for rows, columns, n in [(8, 12, 2), (4, 6, 3)]:
+        y = intensities(1, 1, rows, columns)
+        torch.testing.assert_close(run(denoiser, y=y), network(y), rtol=1e-5, atol=1e-5)
+        v = torch.randn(n, *y.shape[1:], generator=seeded(1))
+        for vector, of_graph in zip(v.split(1), run(product, y=y, v=v).split(1), strict=True):
+            _, expected = torch.autograd.functional.jvp(network, y, vector)
+            torch.testing.assert_close(of_graph, expected, rtol=1e-5, atol=1e-5)
+    assert network.encoder["0"][0].bias is not None  # it is as it was
+
+
 def test_networks_of_double_precision_are_exported_in_single(tmp_path):
     network = small_bf_cnn().double().requires_grad_(True)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}

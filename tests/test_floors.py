@@ -12,9 +12,11 @@ FLOORS = [
     {"noise", "metrics", "bases"},
     {"data"},
     {"models"},
-    {"training", "sampling"},
+    {"training", "sampling", "weights"},
     {"analysis", "export", "inverse_problems", "schedules"},
+    {"jobs"},
     {"zoo"},
+    {"cli"},
     {"exercises"},
     {"widgets", "check", "figures", "record"},
 ]

@@ -1,5 +1,6 @@
 """The contract that every denoiser of this library keeps."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import chain
@@ -97,7 +98,8 @@ class ResidualNetwork(Denoiser):
     """A blind network that estimates the noise; the contract's denoised image is y minus that.
 
     Its only non-linearity is the activation, handed down as an argument, so that the same lines
-    serve the network and its linearisation at a point (see `linearize`).
+    serve the network and its linearisation at a point (see `linearize`). Everything else has to be
+    linear, but for constants that layers add, which have to be their parameters named ``bias``.
     """
 
     @abstractmethod
@@ -111,9 +113,10 @@ class ResidualNetwork(Denoiser):
     def linearize(self, y: Tensor) -> Callable[[Tensor], Tensor]:
         """Return the map v -> J(y) v, with J the Jacobian of the denoiser at one image.
 
-        A network of convolutions and ReLUs is linear as long as no ReLU changes its mind. One pass
-        of `y` records which units are on; the returned map runs a block of vectors through the
-        same network with those masks in place of the ReLUs.
+        A network of convolutions and ReLUs is linear as long as no ReLU changes its mind, and
+        affine if it has biases. One pass of `y` records which units are on; the returned map runs a
+        block of vectors through the same network with those masks in place of the ReLUs, and
+        without the biases, of which the derivative knows nothing but what they did to the masks.
 
         Parameters
         ----------
@@ -148,11 +151,27 @@ class ResidualNetwork(Denoiser):
         with torch.no_grad():
             self.residual(y, record)
 
+        linear = self._without_biases()
+
         def jacobian_times(v: Tensor) -> Tensor:
             remaining = iter(masks)
-            return v - self.residual(v, lambda x: x * next(remaining))
+            return v - linear.residual(v, lambda x: x * next(remaining))
 
         return jacobian_times
+
+    def _without_biases(self) -> "ResidualNetwork":
+        """Return the network itself if it has no biases, or else a twin that shares its weights."""
+        if not any(_has_bias(module) for module in self.modules()):
+            return self
+        shared = {id(tensor): tensor for tensor in chain(self.parameters(), self.buffers())}
+        twin = copy.deepcopy(self, shared)  # which takes what `shared` has for a copy of it
+        for module in filter(_has_bias, twin.modules()):
+            module.register_parameter("bias", None)
+        return twin
+
+
+def _has_bias(module: nn.Module) -> bool:
+    return any(name == "bias" for name, _ in module.named_parameters(recurse=False))
 
 
 def check_evaluating(denoiser: object) -> None:
@@ -166,3 +185,13 @@ def check_evaluating(denoiser: object) -> None:
             "The network is in training mode, where each output depends on the whole batch; "
             "expected evaluation mode. Call denoiser.eval() first."
         )
+
+
+def check_switch(value: bool, name: str) -> bool:
+    """Return a yes or no as it is, or raise `ConfigError` unless it is True or False."""
+    if not isinstance(value, bool):
+        raise ConfigError(
+            f"{name} is {value!r}; expected True or False, because a word such as 'False' would "
+            "count as true."
+        )
+    return value

@@ -6,15 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from gahr_lib._checks import check_count
-from gahr_lib.errors import ConfigError
-from gahr_lib.models.base import Activation, ResidualNetwork
+from gahr_lib.models.base import Activation, ResidualNetwork, check_switch
 from gahr_lib.models.bias_free import BiasFreeBatchNorm, convolution
 
 __all__ = ["BFCNN"]
 
 
 class BFCNN(ResidualNetwork):
-    """A blind chain of bias-free 3x3 convolutions, all at the resolution of the image.
+    """A blind chain of 3x3 convolutions, bias-free unless asked, at the resolution of the image.
 
     Parameters
     ----------
@@ -27,13 +26,18 @@ class BFCNN(ResidualNetwork):
     first_layer_linear
         Whether the ReLU after the first convolution is left out. The authors' loader leaves it out
         unless told otherwise, their script for training does not.
+    bias
+        Whether every convolution adds a constant to each of its channels. The networks of the paper
+        add none, which makes them homogeneous: f(c y) = c f(y) for c > 0, and so f(y) = J(y) y
+        (eq. 6). Neither holds with biases, once training has moved them away from zero. The norms
+        stay as they are.
     generator
         Source of the initial weights; torch's default generator if None.
 
     Raises
     ------
     ConfigError
-        If a number is not whole or too small, or the switch is not a bool.
+        If a number is not whole or too small, or a switch is not a bool.
 
     References
     ----------
@@ -48,21 +52,19 @@ class BFCNN(ResidualNetwork):
         width: int = 64,
         layers: int = 21,
         first_layer_linear: bool = False,
+        bias: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.channels = channels = check_count(channels, "channels")
         self.width = width = check_count(width, "width")
         self.layers = layers = check_count(layers, "layers", 3)
-        if not isinstance(first_layer_linear, bool):
-            raise ConfigError(
-                f"first_layer_linear is {first_layer_linear!r}; expected True or False, because a "
-                "word such as 'False' would count as true."
-            )
-        self.first_layer_linear = first_layer_linear
+        self.first_layer_linear = check_switch(first_layer_linear, "first_layer_linear")
+        self.bias = bias = check_switch(bias, "bias")
         sides = [channels, *[width] * (layers - 1), channels]
         self.conv_layers = nn.ModuleList(
-            convolution(inputs, outputs, generator=generator) for inputs, outputs in pairwise(sides)
+            convolution(inputs, outputs, bias=bias, generator=generator)
+            for inputs, outputs in pairwise(sides)
         )
         # The first and last convolutions have no norm: they set the scale of the image.
         self.BN_layers = nn.ModuleList(BiasFreeBatchNorm(width) for _ in range(layers - 2))

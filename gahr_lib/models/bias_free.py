@@ -1,4 +1,7 @@
-"""The bias-free pieces of networks: with ReLU they make f(c y) = c f(y) for every c > 0 (eq. 6)."""
+"""The bias-free pieces of networks: with ReLU they make f(c y) = c f(y) for every c > 0 (eq. 6).
+
+The convolutions can have a bias all the same, for networks that show what is lost with it.
+"""
 
 import math
 
@@ -62,24 +65,38 @@ def _channel_variance(x: Tensor) -> Tensor:
 
 
 def convolution(
-    inputs: int, outputs: int, *, size: int = 3, generator: torch.Generator | None = None
+    inputs: int,
+    outputs: int,
+    *,
+    size: int = 3,
+    bias: bool = False,
+    generator: torch.Generator | None = None,
 ) -> nn.Conv2d:
-    """Return a bias-free convolution with zero padding, initialised from `generator`."""
-    layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, size, padding=size // 2, bias=False)
-    _initialize(layer.weight, generator)
+    """Return a convolution with zero padding, its weights drawn from `generator`.
+
+    It is bias-free unless `bias` is set: then it adds a constant to each channel, at first zero.
+    """
+    layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, size, padding=size // 2, bias=bias)
+    _initialize(layer, generator)
     return layer
 
 
 def transposed_convolution(
-    inputs: int, outputs: int, *, generator: torch.Generator | None = None
+    inputs: int, outputs: int, *, bias: bool = False, generator: torch.Generator | None = None
 ) -> nn.ConvTranspose2d:
-    """Return a bias-free 2x2 transposed convolution of stride 2, initialised from `generator`."""
-    layer = nn.utils.skip_init(nn.ConvTranspose2d, inputs, outputs, 2, stride=2, bias=False)
-    _initialize(layer.weight, generator)
+    """Return a 2x2 transposed convolution of stride 2, its weights drawn from `generator`.
+
+    It is bias-free unless `bias` is set: then it adds a constant to each channel, at first zero.
+    """
+    layer = nn.utils.skip_init(nn.ConvTranspose2d, inputs, outputs, 2, stride=2, bias=bias)
+    _initialize(layer, generator)
     return layer
 
 
-def _initialize(weight: Tensor, generator: torch.Generator | None) -> None:
+def _initialize(layer: nn.Conv2d | nn.ConvTranspose2d, generator: torch.Generator | None) -> None:
     # PyTorch's own default for convolutions; skip_init and this call keep the draw away from the
     # global random state.
-    nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
+    nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+    if layer.bias is not None:
+        # Nothing is drawn: a network with biases starts as the network without them.
+        nn.init.zeros_(layer.bias)

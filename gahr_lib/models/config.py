@@ -29,6 +29,8 @@ class NetworkConfig:
         Blocks of a UNet, layers of a BF-CNN.
     first_layer_linear
         Whether the first convolution of a BF-CNN goes without its ReLU; that of a UNet never does.
+    bias
+        Whether the convolutions have biases; f(c y) = c f(y) and f(y) = J(y) y then hold no longer.
     """
 
     architecture: Literal["unet", "bf_cnn"] = "unet"
@@ -36,6 +38,7 @@ class NetworkConfig:
     width: int = 16
     depth: int = 2
     first_layer_linear: bool = False
+    bias: bool = False
 
 
 def build_network(
@@ -46,7 +49,7 @@ def build_network(
     Raises
     ------
     ConfigError
-        If the architecture is unknown or a number does not fit it.
+        If the architecture is unknown, or a number or a switch does not fit it.
     """
     size = {"channels": config.channels, "width": config.width}
     match config.architecture:
@@ -56,12 +59,13 @@ def build_network(
                     "first_layer_linear is set for a UNet; expected it of a BF-CNN alone. Leave it "
                     "out, or build a 'bf_cnn'."
                 )
-            return UNet(**size, blocks=config.depth, generator=generator)
+            return UNet(**size, blocks=config.depth, bias=config.bias, generator=generator)
         case "bf_cnn":
             return BFCNN(
                 **size,
                 layers=config.depth,
                 first_layer_linear=config.first_layer_linear,
+                bias=config.bias,
                 generator=generator,
             )
         case _:

@@ -5,14 +5,14 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from gahr_lib._checks import check_count
-from gahr_lib.models.base import Activation, ResidualNetwork
+from gahr_lib.models.base import Activation, ResidualNetwork, check_switch
 from gahr_lib.models.bias_free import BiasFreeBatchNorm, convolution, transposed_convolution
 
 __all__ = ["UNet"]
 
 
 class UNet(ResidualNetwork):
-    """The paper's blind, bias-free UNet, for any number of blocks and any width.
+    """The paper's blind UNet, bias-free unless asked, for any number of blocks and any width.
 
     Every block has two 3x3 convolutions; the encoder halves the image by averaging and doubles the
     channels, the decoder mirrors it with 2x2 transposed convolutions and concatenated skips.
@@ -25,13 +25,18 @@ class UNet(ResidualNetwork):
         Channels of the first block; 64 in the paper.
     blocks
         How often the image is halved; 1, 2, 3 and 4 in the paper for 20, 40, 80 and 160 pixels.
+    bias
+        Whether every convolution adds a constant to each of its channels. The networks of the paper
+        add none, which makes them homogeneous: f(c y) = c f(y) for c > 0, and so f(y) = J(y) y
+        (eq. 6). Neither holds with biases, once training has moved them away from zero. The norms
+        stay as they are.
     generator
         Source of the initial weights; torch's default generator if None.
 
     Raises
     ------
     ConfigError
-        If a number is not a positive integer.
+        If a number is not a positive integer, or `bias` is not a bool.
 
     References
     ----------
@@ -45,16 +50,18 @@ class UNet(ResidualNetwork):
         channels: int = 1,
         width: int = 64,
         blocks: int = 3,
+        bias: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.channels = channels = check_count(channels, "channels")
         self.width = width = check_count(width, "width")
         self.blocks = blocks = check_count(blocks, "blocks")
+        self.bias = bias = check_switch(bias, "bias")
         self.stride = 2**blocks
 
         def conv(inputs: int, outputs: int) -> nn.Conv2d:
-            return convolution(inputs, outputs, generator=generator)
+            return convolution(inputs, outputs, bias=bias, generator=generator)
 
         def normed(inputs: int, outputs: int) -> list[nn.Module]:
             return [conv(inputs, outputs), BiasFreeBatchNorm(outputs), nn.ReLU()]
@@ -73,7 +80,9 @@ class UNet(ResidualNetwork):
         self.decoder = nn.ModuleDict()
         for b in reversed(range(blocks)):
             wide, narrow = width * 2 ** (b + 1), width * 2**b
-            self.upsample[str(b)] = transposed_convolution(wide, narrow, generator=generator)
+            self.upsample[str(b)] = transposed_convolution(
+                wide, narrow, bias=bias, generator=generator
+            )
             # `wide` channels go in: `narrow` from below and `narrow` across the skip.
             self.decoder[str(b)] = (
                 two(wide, narrow)

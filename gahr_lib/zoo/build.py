@@ -1,136 +1,152 @@
-"""Making the networks of the package from their recipes: train, measure, write weights and card."""
+"""Making the networks of the package: from a recipe to weights, card and samples."""
 
 import hashlib
-import platform
-import time
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from torch import Tensor
+from gahr_lib._files import write_whole
+from gahr_lib.errors import WeightsError
+from gahr_lib.jobs import Job, Run, RunFolder, load_images
+from gahr_lib.training import TrainState, connect
+from gahr_lib.weights import check_weights, read_card
+from gahr_lib.zoo.networks import FOLDER
+from gahr_lib.zoo.references import reference_psnr
+from gahr_lib.zoo.strips import draw_strip
+from gahr_lib.zoo.tried import tried
 
-from gahr_lib.analysis.evaluation import psnr_curve
-from gahr_lib.analysis.jacobian import asymmetry, homogeneity_error, jacobian
-from gahr_lib.data import fashion
-from gahr_lib.errors import ConfigError
-from gahr_lib.models import ResidualNetwork, build_network
-from gahr_lib.noise import add_noise
-from gahr_lib.training import TrainState, train
-from gahr_lib.zoo.networks import FOLDER, save_network
-from gahr_lib.zoo.recipes import Recipe
+__all__ = ["build", "files_of", "is_current", "publish", "run_folder", "state_of"]
 
-__all__ = ["CARD_SIGMAS", "build", "measure", "training_images"]
+State = Literal["current", "missing", "damaged", "of another recipe", "without samples"]
 
-CARD_SIGMAS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
-_CHECKPOINT_SECONDS = 60
-
-
-def training_images(recipe: Recipe) -> Tensor:
-    """Return the images that a recipe trains on, (n_train, C, H, W)."""
-    if recipe.data != "fashion":
-        raise ConfigError(f"The data set is {recipe.data!r}; expected 'fashion'.")
-    return fashion("train", half=recipe.half, n=recipe.n_train)
+_USE = {
+    "licence": "MIT",
+    "intended_use": "Teaching and research on how denoisers generalize.",
+    "limits": (
+        "Trained for images of this kind and size alone, with noise levels up to 1. It is small, "
+        "so that a laptop can run it; it says nothing of how good a denoiser can be."
+    ),
+}
 
 
 def build(
-    recipe: Recipe, *, folder: str | Path = FOLDER, runs: str | Path = "runs"
+    name: str, run: Run, *, runs: str | Path = "runs", folder: str | Path = FOLDER
 ) -> Iterator[TrainState]:
-    """Train a recipe's network, yielding each state; write the weights and cards of what it keeps.
+    """Train a network of the zoo, yielding each state; write weights, card and samples at the end.
 
-    That is the network after the last step, and as it was at the recipe's snapshots. A checkpoint
-    is written every minute to `runs`; the same call after an interruption goes on from it.
-    Bit-for-bit equal weights need the same machine, PyTorch and one thread.
+    After an interruption the same call goes on from the last checkpoint. What is there already is
+    not made again: a network that lacks its samples alone gets them. Bit-for-bit equal weights
+    need the same machine, PyTorch and one thread.
 
     Parameters
     ----------
-    recipe
-        What to make.
-    folder
-        Where weights and card go.
+    name
+        Of the network and its files.
+    run
+        What makes it.
     runs
-        Where the checkpoint goes.
+        Where the run has its folder.
+    folder
+        Where weights and cards go.
 
     Yields
     ------
     TrainState
         After each step.
     """
-    generator = torch.Generator().manual_seed(recipe.seed)
-    network = build_network(recipe.network, generator=generator)
-    images = training_images(recipe)
-    checkpoint = Path(runs) / f"{recipe.name}.pt"
-    resume = checkpoint if checkpoint.exists() else None
-    saved = time.monotonic()
-    for state in train(network, images, recipe.training, generator=generator, resume=resume):
-        if state.step in (*recipe.snapshots, recipe.training.steps):
-            denoiser = state.denoiser()
-            facts = {
-                "step": state.step,
-                "image_shape": list(images.shape[1:]),
-                "data_sha256": _sha256(images),
-                "training_seconds": round(state.seconds),
-                "software": {"torch": torch.__version__, "python": platform.python_version()},
-                "measured": measure(denoiser, recipe.half, recipe.n_train),
-                "licence": "MIT",
-                "intended_use": "Teaching and research on how denoisers generalize.",
-            }
-            save_network(denoiser, recipe, facts, folder)
-        elif time.monotonic() - saved > _CHECKPOINT_SECONDS:
-            state.save(checkpoint)
-            saved = time.monotonic()
-        yield state
-    checkpoint.unlink(missing_ok=True)
+    folder = Path(folder)
+    state = state_of(name, run, folder)
+    if state not in ("current", "without samples"):
+        there = run_folder(name, run, runs)
+        if not there.claim(run):
+            sets = load_images(run.images, channels=run.network.channels)
+            yield from Job(run, there, sets, connect("auto")).states()
+        publish(name, run, there, folder)
+    elif state == "without samples":
+        _add_samples(folder / f"{name}.safetensors")
 
 
-def measure(
-    denoiser: ResidualNetwork, half: Literal["A", "B"], n_train: int = 30_000
-) -> dict[str, Any]:
-    """Return what a card says of a network: PSNR on three sets, homogeneity and asymmetry.
+def run_folder(name: str, run: Run, runs: str | Path = "runs") -> RunFolder:
+    """Return the folder of a run of the zoo.
 
-    Parameters
-    ----------
-    denoiser
-        A network trained on Fashion-MNIST.
-    half
-        The half of its training images.
-    n_train
-        How many of its images it was trained on.
-
-    Returns
-    -------
-    dict
-        ``sigmas``; ``psnr`` in dB of 500 images that it was trained on (fewer images are seen
-        several times, under other noise), 500 of the other half, which it has never seen, and 1,000
-        test images; and, at one noisy test image, what eq. 6 assumes. The three rows are of
-        different images, some of which are harder than others, so their differences alone do not
-        measure how well the network generalizes: compare the two networks on the same images.
+    Its name ends with a hash of the recipe: a changed recipe starts in a folder of its own, and one
+    that is changed back finds its weights again.
     """
-    other: Literal["A", "B"] = "B" if half == "A" else "A"
-    seen = fashion("train", half=half, n=min(500, n_train))
-    sets = {
-        "train": seen.repeat(-(-500 // len(seen)), 1, 1, 1)[:500],
-        "other_half": fashion("train", half=other, n=500),
-        "test": fashion("test", n=1000),
-    }
-    table = {}
-    for name, images in sets.items():
-        curve = psnr_curve(denoiser, images, CARD_SIGMAS, generator=_noise_generator())
-        table[name] = [round(value, 3) for value in curve.mean(dim=1).tolist()]
-    y = add_noise(sets["test"][:1], 0.1, generator=_noise_generator())
-    return {
-        "sigmas": list(CARD_SIGMAS),
-        "psnr": table,
-        "homogeneity_error": homogeneity_error(denoiser, y, 0.3),
-        "asymmetry": round(asymmetry(jacobian(denoiser, y)), 4),
-    }
+    settings = json.dumps(asdict(run), sort_keys=True)
+    return RunFolder(Path(runs) / f"{name}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}")
 
 
-def _noise_generator() -> torch.Generator:
-    """Return the generator of a card's noise: the same for every network, so that cards compare."""
-    return torch.Generator().manual_seed(0)
+def publish(name: str, run: Run, there: RunFolder, folder: Path) -> None:
+    """Write the networks of a finished run to the zoo's folder, with what their cards add.
+
+    Raises
+    ------
+    WeightsError
+        If they are missing or damaged, or cannot be written.
+    """
+    sources = [*(there.snapshot(step) for step in run.snapshots), there.weights]
+    references = reference_psnr(run)
+    for source, target in zip(sources, files_of(name, run, folder), strict=True):
+        check_weights(source)
+        facts = read_card(source.with_suffix(".json"))
+        facts["name"] = target.stem
+        facts["measured"]["references"] = references
+        # The card last, so that it never lies.
+        write_whole(target, source.read_bytes(), WeightsError)
+        _write_card(target.with_suffix(".json"), facts | _USE | {"tried": tried(run)})
+    _add_samples(target)
 
 
-def _sha256(images: Tensor) -> str:
-    """Return the SHA-256 of images as bytes 0 to 255, the form in which data sets are published."""
-    return hashlib.sha256((images * 255).round().to(torch.uint8).numpy().tobytes()).hexdigest()
+def _add_samples(weights: Path) -> None:
+    """Draw samples and note them on the card."""
+    card = weights.with_suffix(".json")
+    _write_card(card, read_card(card) | {"samples": draw_strip(weights)})
+
+
+def _write_card(path: Path, facts: dict[str, Any]) -> None:
+    write_whole(path, (json.dumps(facts, indent=2) + "\n").encode(), WeightsError)
+
+
+def files_of(name: str, run: Run, folder: Path = FOLDER) -> list[Path]:
+    """Return the weights files of a recipe: of its snapshots, and of its last step."""
+    return [
+        folder / f"{stem}.safetensors"
+        for stem in (*(f"{name}-step{s}" for s in run.snapshots), name)
+    ]
+
+
+def state_of(name: str, run: Run, folder: Path = FOLDER) -> State:
+    """Return what is there of a recipe: all its files, whole and made by it, or what is amiss.
+
+    Hashes and settings are compared and no times, which a clone does not keep.
+    """
+    files = files_of(name, run, folder)
+    if not all(path.exists() and path.with_suffix(".json").exists() for path in files):
+        return "missing"
+    ours = json.loads(json.dumps(asdict(run)))
+    try:
+        cards = [read_card(path.with_suffix(".json")) for path in files]
+        if any(facts["run"] != ours for facts in cards):
+            return "of another recipe"
+        for path in files:
+            check_weights(path)
+    except WeightsError:
+        return "damaged"
+    return "current" if _has_samples(files[-1], cards[-1]) else "without samples"
+
+
+def _has_samples(weights: Path, facts: dict[str, Any]) -> bool:
+    samples = facts.get("samples", {})
+    if "failure" in samples:
+        return True
+    strip = weights.with_suffix(".png")
+    return strip.exists() and hashlib.sha256(strip.read_bytes()).hexdigest() == samples.get(
+        "sha256"
+    )
+
+
+def is_current(name: str, run: Run, folder: Path = FOLDER) -> bool:
+    """Return whether there is nothing left to make of a recipe; see `state_of`."""
+    return state_of(name, run, folder) == "current"

@@ -1,93 +1,141 @@
-"""The networks that the package ships, each with everything that made it."""
+"""The networks of the zoo: under each name, the run that makes it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
-from gahr_lib._checks import check_count
 from gahr_lib.errors import ConfigError
-from gahr_lib.models import NetworkConfig
-from gahr_lib.training import TrainConfig
+from gahr_lib.jobs import SCALES, Run, make_run
 
-__all__ = ["RECIPES", "Recipe", "find_recipe"]
+__all__ = ["LADDER", "RECIPES", "find_recipe", "network_name", "recipes"]
+
+Scale = Literal["book", "paper"]
+_Named = tuple[str, Run]
+
+LADDER = (1, 10, 100, 300, 1_000, 3_000, 10_000, 30_000)
+"""The sizes of the training sets of Fashion-MNIST."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What makes one trained network.
+def network_name(
+    data: str,
+    *,
+    n_train: int | None = None,
+    half: str = "A",
+    alpha: float | None = None,
+    variant: str = "",
+) -> str:
+    """Return the name of a network and its files.
 
-    Attributes
+    Parameters
     ----------
     data
-        The name of the data set: "fashion".
-    n_train
-        How many images of the half it is trained on.
-    half
-        "A" or "B".
-    seed
-        Of the generator from which its initial weights, batches and noise are drawn.
-    network
-        The architecture.
-    training
-        The training configuration.
-    snapshots
-        Steps after which the network is kept as it is then, besides the last.
+        What it is trained on: "fashion", "c_alpha" or "discs"; at the scale of the paper also
+        "faces", "contour", "ray" and "sinusoids".
+    n_train, half
+        On how many images of which half; None if every step had fresh ones.
+    alpha
+        The smoothness of "c_alpha" and "contour".
+    variant
+        What it has that others have not: "seed2", another seed; "shuffled", shuffled pixels.
     """
-
-    data: str
-    n_train: int
-    half: Literal["A", "B"]
-    seed: int
-    network: NetworkConfig
-    training: TrainConfig
-    snapshots: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse snapshots that training does not pass; read back the list that JSON makes."""
-        object.__setattr__(self, "snapshots", tuple(self.snapshots))
-        for step in self.snapshots:
-            check_count(step, "A snapshot", 1, self.training.steps - 1)
-
-    @property
-    def name(self) -> str:
-        """The name of its files."""
-        return f"{self.data}-{self.n_train}-{self.half}"
-
-    def snapshot_name(self, step: int) -> str:
-        """Return the name of the files of the network as it was after a step."""
-        return self.name if step == self.training.steps else f"{self.name}-step{step}"
+    parts = [data]
+    if alpha is not None:
+        parts.append(f"{alpha:g}")
+    if n_train is not None:
+        parts += [str(n_train), half]
+    return "-".join([*parts, variant] if variant else parts)
 
 
-_FASHION = TrainConfig(steps=10_000, sigma_power=1.5, sigma_min=0.005)
-_WIDTH_16 = NetworkConfig("unet", width=16, depth=2)
-_EARLY = (1_250, 2_500, 5_000)
-
-# Half A is trained with seed 0 and half B with seed 1, so that all that two networks of one size
-# share is the kind of image. Nothing but the number of images differs from size to size.
-RECIPES = (
-    Recipe("fashion", 10, "A", 0, _WIDTH_16, _FASHION, _EARLY),
-    Recipe("fashion", 100, "A", 0, _WIDTH_16, _FASHION, _EARLY),
-    Recipe("fashion", 100, "B", 1, _WIDTH_16, _FASHION),
-    Recipe("fashion", 300, "A", 0, _WIDTH_16, _FASHION, _EARLY),
-    Recipe("fashion", 1_000, "A", 0, _WIDTH_16, _FASHION, _EARLY),
-    Recipe("fashion", 1_000, "B", 1, _WIDTH_16, _FASHION),
-    Recipe("fashion", 30_000, "A", 0, _WIDTH_16, _FASHION),
-    Recipe("fashion", 30_000, "B", 1, _WIDTH_16, _FASHION),
-)
+def _ladder(n: int, half: str, scale: Scale, variant: str = "", **settings: object) -> _Named:
+    # Half A is trained with seed 0 and half B with seed 1, so that all that two networks of one
+    # size share is the kind of image. Nothing but the number of images differs from size to size.
+    seed = 2 if variant == "seed2" else {"A": 0, "B": 1}[half]
+    steps = SCALES[scale].training.steps
+    early = (steps // 8, steps // 4, steps // 2) if half == "A" and not variant else ()
+    run = make_run(scale, n_train=n, half=half, seed=seed, snapshots=early, **settings)
+    data = "fashion" if run.images.data == "fashion" else "faces"
+    return network_name(data, n_train=n, half=half, variant=variant), run
 
 
-def find_recipe(data: str, n_train: int, half: Literal["A", "B"]) -> Recipe:
-    """Return the recipe of a network.
+def _drawn(data: str, scale: Scale, alpha: float | None = None, **settings: object) -> _Named:
+    beta = 8.0 if data == "contour" else None  # a background that shows nothing but the contour
+    source = "c_alpha" if data == "contour" else data
+    if scale == "book":
+        # Slopes are read at small noise, so there is more of it and it counts more.
+        small_noise = {"sigma_power": 2.0, "weight_power": 1.5}
+        settings = {"steps": 8_000, "batch_size": 16, **small_noise, **settings}
+    run = make_run(scale, data=source, alpha=alpha, beta=beta, **settings)
+    return network_name(data, alpha=alpha), run
+
+
+def _book() -> Mapping[str, Run]:
+    def fashion(n: int, half: str = "A", variant: str = "", **settings: object) -> _Named:
+        return _ladder(n, half, "book", variant, **settings)
+
+    return _mapping(
+        *(fashion(n, half) for n in LADDER for half in "AB"),
+        *(fashion(n, variant="seed2") for n in (100, 1_000, 30_000)),
+        *(_drawn("c_alpha", "book", float(alpha)) for alpha in (2, 3, 4, 5)),
+        _drawn("discs", "book"),
+    )
+
+
+def _paper(faces: str) -> Mapping[str, Run]:
+    def of_faces(n: int, half: str = "A", variant: str = "", **settings: object) -> _Named:
+        return _ladder(n, half, "paper", variant, data=faces, crop=(29, 9), **settings)
+
+    return _mapping(
+        *(of_faces(n, half) for n in (1, 10, 100, 1_000, 10_000, 100_000) for half in "AB"),
+        of_faces(100_000, variant="shuffled", shuffled=0),
+        *(_drawn("c_alpha", "paper", float(alpha)) for alpha in (1, 2, 3, 4, 5)),
+        *(_drawn("contour", "paper", alpha) for alpha in (1.5, 4.0)),
+        *(_drawn(data, "paper") for data in ("discs", "ray", "sinusoids")),
+    )
+
+
+def _mapping(*named: _Named) -> Mapping[str, Run]:
+    return MappingProxyType(dict(named))
+
+
+RECIPES = _book()
+"""The networks of the book, which the package ships."""
+
+
+def recipes(scale: Scale = "book", *, faces: str | None = None) -> Mapping[str, Run]:
+    """Return the networks of a scale by name.
+
+    Parameters
+    ----------
+    scale
+        "book", those that the package ships; or "paper", the paper's sizes, which want GPUs.
+    faces
+        The folder of the aligned images of CelebA, for the scale of the paper.
+
+    Raises
+    ------
+    ConfigError
+        If the scale is unknown, or the paper's has no folder of faces.
+    """
+    if scale == "book":
+        return RECIPES
+    if scale != "paper":
+        raise ConfigError(f"scale is {scale!r}; expected 'book' or 'paper'.")
+    if faces is None:
+        raise ConfigError(
+            "The networks of the paper are trained on CelebA, which its owners give out; expected "
+            "faces, the folder of its aligned images (img_align_celeba)."
+        )
+    return _paper(faces)
+
+
+def find_recipe(name: str) -> Run:
+    """Return what makes a network of the package.
 
     Raises
     ------
     ConfigError
         If the package has no such network; the message lists those it has.
     """
-    for recipe in RECIPES:
-        if (recipe.data, recipe.n_train, recipe.half) == (data, n_train, half):
-            return recipe
-    known = ", ".join(f"{r.data} n_train={r.n_train} half={r.half}" for r in RECIPES)
-    raise ConfigError(
-        f"There is no network for data={data!r}, n_train={n_train!r}, half={half!r}. "
-        f"The package has: {known}."
-    )
+    if name not in RECIPES:
+        raise ConfigError(f"There is no network {name}. The package has: {', '.join(RECIPES)}.")
+    return RECIPES[name]

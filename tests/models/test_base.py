@@ -3,6 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +23,11 @@ pytestmark = pytest.mark.usefixtures("untouched_random_state")
 
 BUILT = {name: make() for name, make in DENOISERS.items()}
 NETWORKS = {"unet": small_unet(2), "bf-cnn": small_bf_cnn(5)}
+WITH_BIASES = {
+    "unet": partial(small_unet, 2, bias=True),
+    "bf-cnn": partial(small_bf_cnn, bias=True),
+}
+MAKERS = [small_unet, small_bf_cnn, *WITH_BIASES.values()]
 LEAST_SIGMA = {"bayes-discs": 1e-3}  # below, its search for the disc finds no hold
 
 
@@ -109,7 +115,7 @@ def test_a_denoiser_that_needs_sigma_says_so(name: str) -> None:
         BUILT[name](intensities(1, 1, 8, 8))
 
 
-@pytest.mark.parametrize("name", ["unet-1", "unet-2", "bf-cnn"])
+@pytest.mark.parametrize("name", ["unet-1", "unet-2", "bf-cnn", "unet-with-biases"])
 def test_the_contract_holds_where_nothing_says_sigma(name: str) -> None:
     assert not BUILT[name].needs_sigma
 
@@ -142,7 +148,7 @@ def test_bias_free_networks_are_homogeneous(name: str, log_scale: float, seed: i
     torch.testing.assert_close(network(c * y), c * network(y), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("make", [small_unet, small_bf_cnn])
+@pytest.mark.parametrize("make", MAKERS)
 def test_linearization_is_the_derivative(make: Callable[..., Any]) -> None:
     network = make().double()
     y = intensities(1, 1, 8, 8, dtype=torch.float64)
@@ -152,7 +158,7 @@ def test_linearization_is_the_derivative(make: Callable[..., Any]) -> None:
         torch.testing.assert_close(product[None], expected)
 
 
-@pytest.mark.parametrize("make", [small_unet, small_bf_cnn])
+@pytest.mark.parametrize("make", MAKERS)
 def test_where_a_picture_is_black_units_are_off_as_in_torch(make: Callable[..., Any]) -> None:
     network = make().double()
     y = intensities(1, 1, 16, 16, dtype=torch.float64)
@@ -179,6 +185,46 @@ def test_linearization_is_linear_and_stays_at_its_image(name: str) -> None:
         product(3 * u - v), 3 * product(u) - product(v), atol=1e-4, rtol=1e-4
     )
     assert torch.equal(product(u), expected)
+
+
+@pytest.mark.parametrize("name", WITH_BIASES)
+def test_networks_with_biases_are_not_homogeneous(name: str) -> None:
+    network, y = WITH_BIASES[name](), intensities(1, 1, 8, 8)
+    for c in (0.25, 2.0):
+        assert (network(c * y) - c * network(y)).norm() > 5e-3 * (c * network(y)).norm()
+    assert (network.linearize(y)(y) - network(y)).norm() > 5e-3 * network(y).norm()
+
+
+@pytest.mark.parametrize("name", WITH_BIASES)
+def test_jacobian_of_a_network_with_biases_is_that_of_torch(name: str) -> None:
+    network = WITH_BIASES[name]().double()
+    y = intensities(1, 1, 8, 8, dtype=torch.float64)
+    expected = torch.func.jacrev(network)(y).reshape(64, 64)
+    torch.testing.assert_close(jacobian(network, y), expected, atol=1e-13, rtol=1e-10)
+    # Along a step that turns no unit on or off, the network is its linearisation and a constant.
+    step = 1e-7 * intensities(1, 1, 8, 8, seed=1, dtype=torch.float64)
+    product = network.linearize(y)(step)
+    torch.testing.assert_close(network(y + step) - network(y), product, atol=1e-15, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", WITH_BIASES)
+def test_linearization_without_biases_is_linear_and_leaves_the_network_its_own(name: str) -> None:
+    network, y = WITH_BIASES[name](), intensities(1, 1, 8, 8)
+    before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    denoised, product = network(y), network.linearize(y)
+    u, v = intensities(2, 1, 8, 8, seed=1), intensities(2, 1, 8, 8, seed=2)
+    expected = 3 * product(u) - product(v)
+    torch.testing.assert_close(product(3 * u - v), expected, atol=1e-4, rtol=1e-4)
+    assert not product(torch.zeros(1, 1, 8, 8)).any()
+    assert torch.equal(network(y), denoised)
+    after = network.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[key], before[key]) for key in before)
+    twin = network._without_biases()
+    shared = {name: tensor.data_ptr() for name, tensor in network.state_dict().items()}
+    for key, tensor in twin.state_dict().items():
+        assert tensor.data_ptr() == shared[key], "the twin has no weights of its own"
+    assert {key for key in before if not key.endswith(".bias")} == twin.state_dict().keys()
 
 
 def test_linearization_takes_one_image() -> None:

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from gahr_lib.errors import ConfigError
@@ -9,25 +10,48 @@ from helpers import intensities, seeded, small_bf_cnn
 pytestmark = pytest.mark.usefixtures("untouched_random_state")
 
 
+@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("layers", [3, 4, 7])
-def test_it_is_the_network_of_the_paper(layers: int, channels: int) -> None:
-    network = small_bf_cnn(layers, channels=channels).double()
+def test_it_is_the_network_of_the_paper(layers: int, channels: int, bias: bool) -> None:
+    network = small_bf_cnn(layers, channels=channels, bias=bias).double()
     weights = network.state_dict()
+    assert bias == ("conv_layers.0.bias" in weights)
+
+    def conv(x: Tensor, i: int) -> Tensor:
+        name = f"conv_layers.{i}"
+        return F.conv2d(x, weights[f"{name}.weight"], weights.get(f"{name}.bias"), padding=1)
+
     y = intensities(2, channels, 7, 9, dtype=torch.float64)
-    x = F.relu(F.conv2d(y, weights["conv_layers.0.weight"], padding=1))
+    x = F.relu(conv(y, 0))
     for i in range(1, layers - 1):
-        x = F.conv2d(x, weights[f"conv_layers.{i}.weight"], padding=1)
+        x = conv(x, i)
         gain = weights[f"BN_layers.{i - 1}.gammas"] / weights[f"BN_layers.{i - 1}.running_sd"]
         x = F.relu(x * gain)
-    x = F.conv2d(x, weights[f"conv_layers.{layers - 1}.weight"], padding=1)
-    torch.testing.assert_close(network(y), y - x)
+    torch.testing.assert_close(network(y), y - conv(x, layers - 1))
 
 
 def test_its_parameter_count_is_that_of_the_paper() -> None:
     with torch.device("meta"):
         network = BFCNN(generator=seeded())
     assert sum(p.numel() for p in network.parameters()) == 702_784
+
+
+def test_biases_are_one_for_each_channel_of_each_convolution_and_start_at_zero() -> None:
+    network = BFCNN(width=6, layers=5, bias=True, generator=seeded())
+    biases = {name: b for name, b in network.state_dict().items() if name.endswith(".bias")}
+    assert [len(bias) for bias in biases.values()] == [6, 6, 6, 6, 1]
+    assert not any(bias.any() for bias in biases.values())
+    plain = BFCNN(width=6, layers=5, generator=seeded()).state_dict()
+    assert network.state_dict().keys() - biases.keys() == plain.keys()
+    assert all(torch.equal(network.state_dict()[name], plain[name]) for name in plain)
+
+
+@pytest.mark.parametrize("switch", ["bias", "first_layer_linear"])
+@pytest.mark.parametrize("value", ["False", 1, None])
+def test_switches_are_a_yes_or_no(switch: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"{switch} is .*expected True or False"):
+        BFCNN(**{switch: value})
 
 
 def test_it_takes_images_of_any_size() -> None:

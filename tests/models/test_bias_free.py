@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -101,8 +102,26 @@ def test_transposed_convolutions_double_the_size_and_have_no_bias() -> None:
     assert layer(intensities(1, 4, 3, 5)).shape == (1, 2, 6, 10)
 
 
+def test_convolutions_can_have_a_bias_which_starts_at_zero() -> None:
+    layers = [
+        convolution(4, 2, bias=True, generator=seeded()),
+        transposed_convolution(4, 2, bias=True, generator=seeded()),
+    ]
+    for layer, operation in zip(
+        layers, [partial(F.conv2d, padding=1), partial(F.conv_transpose2d, stride=2)], strict=True
+    ):
+        assert layer.bias.requires_grad
+        assert layer.bias.tolist() == [0, 0]
+        layer.bias.data.copy_(torch.tensor([0.5, -2.0]))
+        x = intensities(1, 4, 3, 5)
+        expected = operation(x, layer.weight) + torch.tensor([0.5, -2.0]).reshape(1, 2, 1, 1)
+        torch.testing.assert_close(layer(x), expected)
+
+
+@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("make", [convolution, transposed_convolution])
-def test_initial_weights_come_from_the_generator(make: Callable[..., Any]) -> None:
+def test_initial_weights_come_from_the_generator(make: Callable[..., Any], bias: bool) -> None:
+    make = partial(make, bias=bias)
     assert torch.equal(
         make(2, 3, generator=seeded(1)).weight, make(2, 3, generator=seeded(1)).weight
     )

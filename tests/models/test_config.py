@@ -4,6 +4,7 @@ from dataclasses import FrozenInstanceError, asdict
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.nn import Conv2d, ConvTranspose2d
 
 from gahr_lib.errors import ConfigError
 from gahr_lib.models import BFCNN, NetworkConfig, UNet, build_network
@@ -73,6 +74,24 @@ def test_a_first_layer_can_be_linear() -> None:
     x = F.relu(x * w["BN_layers.0.gammas"] / w["BN_layers.0.running_sd"])
     x = F.conv2d(x, w["conv_layers.2.weight"], padding=1)
     torch.testing.assert_close(network(y), y - x)
+
+
+@pytest.mark.parametrize("architecture", ["unet", "bf_cnn"])
+def test_convolutions_can_have_biases(architecture: str) -> None:
+    config = NetworkConfig(architecture, width=4, depth=3, bias=True)  # type: ignore[arg-type]
+    assert NetworkConfig(**json.loads(json.dumps(asdict(config)))) == config
+    network = build_network(config, generator=seeded())
+    convolutions = [m for m in network.modules() if isinstance(m, (Conv2d, ConvTranspose2d))]
+    assert convolutions
+    assert all(layer.bias is not None and not layer.bias.any() for layer in convolutions)
+    plain = build_network(NetworkConfig(architecture, width=4, depth=3), generator=seeded())  # type: ignore[arg-type]
+    assert not [name for name in plain.state_dict() if "bias" in name]
+
+
+@pytest.mark.parametrize("architecture", ["unet", "bf_cnn"])
+def test_biases_are_a_yes_or_no(architecture: str) -> None:
+    with pytest.raises(ConfigError, match="bias is 'False'; expected True or False"):
+        build_network(NetworkConfig(architecture, depth=3, bias="False"), generator=seeded())  # type: ignore[arg-type]
 
 
 def test_a_linear_first_layer_is_a_yes_or_no_of_a_bf_cnn() -> None:

@@ -14,7 +14,7 @@ def written_out(weights: dict[str, Tensor], y: Tensor, blocks: int) -> Tensor:
     """The paper's UNet in evaluation mode, from the names of its weights alone."""
 
     def conv(x: Tensor, name: str) -> Tensor:
-        return F.conv2d(x, weights[f"{name}.weight"], padding=1)
+        return F.conv2d(x, weights[f"{name}.weight"], weights.get(f"{name}.bias"), padding=1)
 
     def norm_relu(x: Tensor, name: str) -> Tensor:
         return F.relu(x / weights[f"{name}.running_sd"] * weights[f"{name}.gammas"])
@@ -29,7 +29,8 @@ def written_out(weights: dict[str, Tensor], y: Tensor, blocks: int) -> Tensor:
         skips.append(two(F.avg_pool2d(skips[-1], 2), f"encoder.{b}"))
     x = two(F.avg_pool2d(skips[-1], 2), "mid_block")
     for b in range(blocks - 1, -1, -1):
-        x = F.conv_transpose2d(x, weights[f"upsample.{b}.weight"], stride=2)
+        up, bias = weights[f"upsample.{b}.weight"], weights.get(f"upsample.{b}.bias")
+        x = F.conv_transpose2d(x, up, bias, stride=2)
         x = torch.cat([x, skips[b]], dim=1)
         if b > 0:
             x = two(x, f"decoder.{b}")
@@ -37,10 +38,11 @@ def written_out(weights: dict[str, Tensor], y: Tensor, blocks: int) -> Tensor:
     return y - conv(x, "decoder.0.3")
 
 
+@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("blocks", [1, 2, 3, 4])
-def test_it_is_the_network_of_the_paper(blocks: int, channels: int) -> None:
-    network = small_unet(blocks, channels=channels, width=3).double()
+def test_it_is_the_network_of_the_paper(blocks: int, channels: int, bias: bool) -> None:
+    network = small_unet(blocks, channels=channels, width=3, bias=bias).double()
     y = intensities(2, channels, 2**blocks, 3 * 2**blocks, dtype=torch.float64)
     expected = written_out(dict(network.state_dict()), y, blocks)
     torch.testing.assert_close(network(y), expected)
@@ -61,7 +63,28 @@ def test_the_network_of_the_book_has_114_496_parameters() -> None:
 
 
 def test_nothing_has_a_bias() -> None:
-    assert not [name for name, _ in small_unet(3).named_parameters() if "bias" in name]
+    assert not [name for name in small_unet(3).state_dict() if "bias" in name]
+
+
+def test_every_convolution_has_a_bias_if_asked() -> None:
+    plain, network = UNet(width=2, generator=seeded()), UNet(width=2, bias=True, generator=seeded())
+    weights = network.state_dict()
+    biases = {name for name in weights if name not in plain.state_dict()}
+    # Every layer with a weight is a convolution, for what the norms have are gains.
+    assert biases == {
+        name.replace(".weight", ".bias") for name in weights if name.endswith(".weight")
+    }
+    assert len(biases) == 2 * (2 * 3 + 1) + 3
+    assert weights["encoder.0.0.bias"].shape == (2,)
+    assert weights["upsample.2.bias"].shape == (8,)
+    assert weights["decoder.0.3.bias"].shape == (1,)
+
+
+def test_a_new_network_with_biases_is_the_one_without_them() -> None:
+    plain = UNet(width=2, generator=seeded()).eval()
+    network = UNet(width=2, bias=True, generator=seeded()).eval()
+    y = intensities(2, 1, 16, 16)
+    torch.testing.assert_close(network(y), plain(y))
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3])
@@ -89,3 +112,9 @@ def test_in_training_mode_the_batch_sets_the_norms() -> None:
 def test_impossible_sizes_are_refused(argument: str, value: object) -> None:
     with pytest.raises(ConfigError, match=f"{argument} is .*expected a whole number of at least 1"):
         UNet(**{argument: value})
+
+
+@pytest.mark.parametrize("bias", ["False", 0, None])
+def test_biases_are_a_yes_or_no(bias: object) -> None:
+    with pytest.raises(ConfigError, match=r"bias is .*expected True or False"):
+        UNet(bias=bias)  # type: ignore[arg-type]

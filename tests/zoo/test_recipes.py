@@ -1,54 +1,88 @@
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
 from gahr_lib.errors import ConfigError
+from gahr_lib.jobs import Run
 from gahr_lib.models import NetworkConfig
-from gahr_lib.training import TrainConfig
-from gahr_lib.zoo import RECIPES, Recipe, find_recipe
+from gahr_lib.zoo import LADDER, RECIPES, find_recipe, network_name, recipes
 
 
 def test_the_package_has_the_pair_of_chapter_1() -> None:
-    pair = [find_recipe("fashion", 30_000, half) for half in ("A", "B")]
-    for recipe in pair:
-        assert recipe.network == NetworkConfig("unet", width=16, depth=2)
-    assert pair[0].training == pair[1].training
+    pair = [find_recipe(f"fashion-30000-{half}") for half in "AB"]
+    for run in pair:
+        assert run.network == NetworkConfig("unet", width=16, depth=2)
+        assert run.images.n_train == 30_000
+    assert [run.images.half for run in pair] == ["A", "B"]
     assert pair[0].seed != pair[1].seed
 
 
-def test_names_tell_recipes_apart() -> None:
-    names = [recipe.name for recipe in RECIPES]
-    assert len(set(names)) == len(names)
-    assert find_recipe("fashion", 30_000, "A").name == "fashion-30000-A"
-
-
 def test_networks_to_compare_differ_in_what_is_compared_alone() -> None:
-    assert len({recipe.training for recipe in RECIPES}) == 1
-    for half in ("A", "B"):
-        assert len({(r.network, r.seed) for r in RECIPES if r.half == half}) == 1
+    a, b = ([find_recipe(network_name("fashion", n_train=n, half=h)) for n in LADDER] for h in "AB")
+    for row in (a, b):
+        assert len({(r.training, r.network, r.seed, r.images.half) for r in row}) == 1
+        assert len({replace(r.images, n_train=1) for r in row}) == 1
+        assert [r.images.n_train for r in row] == list(LADDER)
+    for first, second in zip(a, b, strict=True):
+        images = replace(second.images, half="A")
+        assert replace(second, images=images, seed=0, snapshots=first.snapshots) == first
+    for n in (100, 1_000, 30_000):
+        first, again = (
+            find_recipe(network_name("fashion", n_train=n, variant=variant))
+            for variant in ("", "seed2")
+        )
+        assert replace(again, seed=0, snapshots=first.snapshots) == first
+        assert again.seed not in (0, 1)
 
 
-@pytest.mark.parametrize("step", [0, 10_000, 2.5])
-def test_a_snapshot_that_training_does_not_pass_is_refused(step: float) -> None:
-    with pytest.raises(ConfigError, match="snapshot"):
-        replace(RECIPES[0], snapshots=(step,))
+def test_classes_have_fresh_images() -> None:
+    for alpha in (2, 3, 4, 5):
+        images = find_recipe(f"c_alpha-{alpha}").images
+        assert (images.data, images.alpha, images.beta) == ("c_alpha", alpha, None)
+        assert images.fresh
+    assert find_recipe("discs").images.fresh
+    runs = [run for run in RECIPES.values() if run.images.fresh]
+    assert len({(run.training, run.network, run.images.size) for run in runs}) == 1
 
 
 def test_a_recipe_survives_json() -> None:
-    for recipe in RECIPES:
-        facts = json.loads(json.dumps(asdict(recipe)))
-        network = NetworkConfig(**facts.pop("network"))
-        training = TrainConfig(**facts.pop("training"))
-        assert Recipe(**facts, network=network, training=training) == recipe
+    for run in RECIPES.values():
+        assert Run.from_json(json.loads(json.dumps(asdict(run)))) == run
 
 
-@pytest.mark.parametrize(
-    ("data", "n_train", "half"),
-    [("faces", 30_000, "A"), ("fashion", 12, "A"), ("fashion", 30_000, "C")],
-)
-def test_an_unknown_network_is_refused_with_the_list_of_known_ones(
-    data: str, n_train: int, half: str
-) -> None:
-    with pytest.raises(ConfigError, match=r"The package has: .*fashion n_train=30000 half=A"):
-        find_recipe(data, n_train, half)
+def test_the_scale_of_the_paper_is_its_networks(tmp_path: Path) -> None:
+    paper = recipes("paper", faces=str(tmp_path))
+    faces = [run for name, run in paper.items() if name.startswith("faces") and "sh" not in name]
+    assert sorted(run.images.n_train or 0 for run in faces) == sorted(
+        2 * [1, 10, 100, 1_000, 10_000, 100_000]
+    )
+    for run in paper.values():
+        assert run.images.size == 80
+        assert run.training.steps * run.training.batch_size == pytest.approx(250e6, rel=0.01)
+        assert (run.network.width, run.network.depth) == (64, 3)
+    assert {"c_alpha-5", "contour-1.5", "discs", "faces-100000-A-shuffled"} < paper.keys()
+    assert (paper["contour-1.5"].images.alpha, paper["contour-1.5"].images.beta) == (1.5, 8)
+
+
+def test_a_scale_that_cannot_be_made_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"expected faces, the folder"):
+        recipes("paper")
+    with pytest.raises(ConfigError, match=r"expected faces|Check the spelling"):
+        recipes("paper", faces="no/such/folder")
+    with pytest.raises(ConfigError, match=r"scale is 'huge'; expected 'book' or 'paper'"):
+        recipes("huge")  # type: ignore[arg-type]
+
+
+def test_an_unknown_network_is_refused_with_the_list_of_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"no network faces-3-A. The package has: fashion-1-A"):
+        find_recipe("faces-3-A")
+
+
+def test_names() -> None:
+    assert network_name("fashion", n_train=100, half="B") == "fashion-100-B"
+    assert network_name("fashion", n_train=100, variant="seed2") == "fashion-100-A-seed2"
+    assert network_name("contour", alpha=1.5) == "contour-1.5"
+    assert network_name("c_alpha", alpha=2) == "c_alpha-2"
+    assert network_name("discs") == "discs"
