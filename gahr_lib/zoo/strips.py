@@ -33,8 +33,9 @@ def draw_strip(weights: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        What the card says of them: ``n``, ``seed`` and ``beta`` of the sampler, and the ``sha256`` of the file; or, of a
-        network from which the sampler does not come to an end, the ``failure``.
+        What the card says of them: ``n``, ``seed`` and ``beta`` of the sampler, and the ``sha256``
+        of the file; or, of a network from which the sampler does not come to an end, the
+        ``failure``.
 
     Raises
     ------
