@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,10 @@ def test_a_long_shortlist_finds_the_nearest_by_ssim_among_real_images() -> None:
     assert (short.indices == full.indices).float().mean() >= 0.9
 
 
+@pytest.mark.skipif(
+    not Path("/usr/share/datasets/fashion-mnist").is_dir(),
+    reason="needs Debian's package dataset-fashion-mnist",
+)
 def test_ssim_was_kept_rather_than_wavelets_for_what_it_finds() -> None:
     """The orderings of its docstring, among fewer images."""
     training = fashion("train", half="A", n=3_000)
