@@ -39,6 +39,19 @@ def test_pairs_by_hand():
     assert "2 numbers" in check("shrinkage-how-many", 3).message
 
 
+@pytest.mark.parametrize(
+    ("label", "answer"),
+    [
+        ("memorization-ray", 20 + 10 * math.log10(784)),
+        ("memorization-weights", (1 / (1 + math.exp(-1)), 1 / (1 + math.exp(-4)))),
+        ("memorization-twins", (1 / 4, 3 / 8)),
+        ("memorization-doubled", (3 / 4, math.log(9))),
+    ],
+)
+def test_answers_by_hand(label, answer):
+    assert check(label, answer).correct
+
+
 @pytest.mark.parametrize("label", EXERCISES)
 def test_hints_and_verdicts_do_not_contain_the_answer(label):
     truth = EXERCISES[label].truth()
