@@ -2,7 +2,7 @@
 
 The authors train with Adam at 1e-3, halved after every tenth of the steps, keep the last weights,
 and sum squared errors over all noise levels alike, sigma = u^2. A recipe is worth what it reaches
-in the time that it is given, so theirs is given three times as many steps, and its schedule is
+in the time that it is given, so theirs is given four times as many steps, and its schedule is
 stretched to them.
 """
 
@@ -24,7 +24,7 @@ SIGMAS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 STEPS = 500
 OURS = replace(SCALES["book"].training, steps=STEPS)
 THEIRS = TrainConfig(
-    steps=3 * STEPS,
+    steps=4 * STEPS,
     batch_size=OURS.batch_size,
     optimizer="adam",
     learning_rate=1e-3,
@@ -54,7 +54,7 @@ def learn(config: TrainConfig) -> tuple[float, float]:
 def test_recipe(benchmark: BenchmarkFixture, speeds: Speeds) -> None:
     seconds, reached = benchmark.pedantic(lambda: learn(OURS), rounds=1)
     their_seconds, theirs = learn(THEIRS)
-    assert their_seconds > 2 * seconds
+    assert their_seconds > 3 * seconds
     assert theirs < reached
     speeds.lines.append(
         (
