@@ -12,7 +12,7 @@ from gahr_lib._files import write_whole
 from gahr_lib.errors import ConfigError, WeightsError
 from gahr_lib.models import NetworkConfig, ResidualNetwork, build_network
 
-__all__ = ["check_weights", "load_network", "read_card", "save_network"]
+__all__ = ["check_weights", "load_network", "read_card", "save_network", "write_card"]
 
 _REMEDY = "Install the package again if the network is one of its own, or else train it again."
 
@@ -99,9 +99,25 @@ def save_network(network: ResidualNetwork, path: str | Path, facts: dict[str, An
         "parameters": sum(p.numel() for p in network.parameters()),
         "weights_sha256": hashlib.sha256(content).hexdigest(),
     }
-    text = json.dumps(facts, indent=2, default=operator.index) + "\n"  # or integers of NumPy fail
+    card = _card_content(facts)  # before anything is written: facts may make no card
     write_whole(path, content, WeightsError)
-    write_whole(path.with_suffix(".json"), text.encode(), WeightsError)
+    write_whole(path.with_suffix(".json"), card, WeightsError)
+
+
+def write_card(path: str | Path, facts: dict[str, Any]) -> None:
+    """Write the content of a card.
+
+    Raises
+    ------
+    WeightsError
+        If it cannot be written.
+    """
+    write_whole(Path(path), _card_content(facts), WeightsError)
+
+
+def _card_content(facts: dict[str, Any]) -> bytes:
+    text = json.dumps(facts, indent=2, default=operator.index) + "\n"  # or integers of NumPy fail
+    return text.encode()
 
 
 def read_card(path: str | Path) -> dict[str, Any]:

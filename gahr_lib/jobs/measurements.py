@@ -12,7 +12,7 @@ from gahr_lib.jobs.images import TEST_SIZE, ImageSets
 from gahr_lib.models import ResidualNetwork
 from gahr_lib.noise import add_noise
 
-__all__ = ["SIGMAS", "card_noise", "data_sha256", "measure"]
+__all__ = ["SIGMAS", "card_noise", "data_sha256", "measure", "repeated"]
 
 SIGMAS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 _DENSE = 2_500  # pixels up to which the whole Jacobian is quick
@@ -41,8 +41,9 @@ def measure(denoiser: ResidualNetwork, sets: ImageSets) -> dict[str, Any]:
     table = {}
     for name, images in rows.items():
         if images is not None:
-            images = images.repeat(-(-TEST_SIZE // len(images)), 1, 1, 1)[:TEST_SIZE]
-            curve = psnr_curve(denoiser, images, SIGMAS, generator=card_noise())
+            curve = psnr_curve(
+                denoiser, repeated(images, TEST_SIZE), SIGMAS, generator=card_noise()
+            )
             table[name] = [round(value, 3) for value in curve.mean(dim=1).tolist()]
     y = add_noise(sets.test[:1], 0.1, generator=card_noise())
     skew = (
@@ -56,6 +57,11 @@ def measure(denoiser: ResidualNetwork, sets: ImageSets) -> dict[str, Any]:
         "homogeneity_error": homogeneity_error(denoiser, y, 0.3),
         "asymmetry": round(skew, 4),
     }
+
+
+def repeated(images: Tensor, n: int) -> Tensor:
+    """Return n images, the same again and again if there are fewer, (n, C, H, W)."""
+    return images.repeat(-(-n // len(images)), 1, 1, 1)[:n]
 
 
 def card_noise() -> torch.Generator:

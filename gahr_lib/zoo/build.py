@@ -11,7 +11,7 @@ from gahr_lib._files import write_whole
 from gahr_lib.errors import WeightsError
 from gahr_lib.jobs import Job, Run, RunFolder, load_images
 from gahr_lib.training import TrainState, connect
-from gahr_lib.weights import check_weights, read_card
+from gahr_lib.weights import check_weights, read_card, write_card
 from gahr_lib.zoo.networks import FOLDER
 from gahr_lib.zoo.references import reference_psnr
 from gahr_lib.zoo.strips import draw_strip
@@ -95,18 +95,14 @@ def publish(name: str, run: Run, there: RunFolder, folder: Path) -> None:
         facts["measured"]["references"] = references
         # The card last, so that it never lies.
         write_whole(target, source.read_bytes(), WeightsError)
-        _write_card(target.with_suffix(".json"), facts | _USE | {"tried": tried(run)})
+        write_card(target.with_suffix(".json"), facts | _USE | {"tried": tried(run)})
     _add_samples(target)
 
 
 def _add_samples(weights: Path) -> None:
     """Draw samples and note them on the card."""
     card = weights.with_suffix(".json")
-    _write_card(card, read_card(card) | {"samples": draw_strip(weights)})
-
-
-def _write_card(path: Path, facts: dict[str, Any]) -> None:
-    write_whole(path, (json.dumps(facts, indent=2) + "\n").encode(), WeightsError)
+    write_card(card, read_card(card) | {"samples": draw_strip(weights)})
 
 
 def files_of(name: str, run: Run, folder: Path = FOLDER) -> list[Path]:

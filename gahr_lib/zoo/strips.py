@@ -13,11 +13,12 @@ from gahr_lib.errors import SamplingError, WeightsError
 from gahr_lib.sampling import SampleConfig, sample
 from gahr_lib.weights import load_network
 
-__all__ = ["SAMPLES", "draw_strip", "strip_png"]
+__all__ = ["SAMPLES", "SAMPLING", "draw_strip", "strip_png"]
 
 SAMPLES = 8
 _SEED = 0
-_SAMPLING = SampleConfig(beta=0.3)  # which comes to an end with more networks than the default
+SAMPLING = SampleConfig(beta=0.3)
+"""A sampler that injects less noise than the default, and comes to an end with every network."""
 _GAP = 2  # white pixels between two images
 _ZOOM = 2
 
@@ -43,11 +44,11 @@ def draw_strip(weights: Path) -> dict[str, Any]:
         If the network cannot be read, or the file cannot be written.
     """
     network = load_network(weights)
-    facts: dict[str, Any] = {"n": SAMPLES, "seed": _SEED, "beta": _SAMPLING.beta}
+    facts: dict[str, Any] = {"n": SAMPLES, "seed": _SEED, "beta": SAMPLING.beta}
     strip = weights.with_suffix(".png")
     try:
         generator = torch.Generator().manual_seed(_SEED)
-        images = sample(network, SAMPLES, config=_SAMPLING, generator=generator)
+        images = sample(network, SAMPLES, config=SAMPLING, generator=generator)
     except SamplingError as error:
         strip.unlink(missing_ok=True)
         return facts | {"failure": str(error)}

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gahr_lib.analysis.jacobian import asymmetry, jacobian
 from gahr_lib.analysis.results import Result
+from gahr_lib.jobs.measurements import card_noise
 from gahr_lib.noise import add_noise
 from gahr_lib.zoo.networks import load_denoiser
 
@@ -95,4 +96,4 @@ def compare_bases(
 
 def _noisy(images: Tensor, sigma: float) -> Tensor:
     """Return the images with noise that depends on nothing but the level's size."""
-    return add_noise(images, sigma, generator=torch.Generator().manual_seed(0))
+    return add_noise(images, sigma, generator=card_noise())

@@ -10,6 +10,7 @@ from gahr_lib.analysis.eigenbases import eigenbasis
 from gahr_lib.analysis.evaluation import psnr_curve
 from gahr_lib.analysis.results import Result
 from gahr_lib.jobs import load_images
+from gahr_lib.jobs.measurements import card_noise
 from gahr_lib.models import BayesDiscs, Denoiser, WaveletShrinkage, Wiener
 from gahr_lib.noise import add_noise
 from gahr_lib.zoo.networks import load_denoiser
@@ -103,7 +104,7 @@ def class_curves(
     sigmas = (10 ** (-levels / 20)).tolist()
 
     def curve(denoiser: Denoiser, x: Tensor) -> Tensor:
-        return psnr_curve(denoiser, x, sigmas, generator=_noise())
+        return psnr_curve(denoiser, x, sigmas, generator=card_noise())
 
     best = optimum(data, run.images.size)
     few = test[:bayes_images] if isinstance(best, BayesDiscs) else test
@@ -111,7 +112,7 @@ def class_curves(
         levels,
         network=curve(load_denoiser(data, alpha=alpha), test),
         wavelet=curve(WaveletShrinkage(), test),
-        wiener=curve(Wiener.from_images(sets.train(_FIT, _noise())), test),
+        wiener=curve(Wiener.from_images(sets.train(_FIT, card_noise())), test),
         bayes=torch.empty(len(sigmas), 0) if best is None else curve(best, few),
     )
 
@@ -138,7 +139,7 @@ def spectra(data: str, sigma: float, *, images: int = 4, k: int = 20) -> Spectra
     best = optimum(data, run.images.size)
     assert best is not None
     x = load_images(run.images).test[:images]
-    noisy = add_noise(x, sigma, generator=_noise())
+    noisy = add_noise(x, sigma, generator=card_noise())
     bases = []
     for denoiser in (load_denoiser(data), best):
         found = [eigenbasis(denoiser, y, k=k, sigma=sigma) for y in noisy[:, None]]
@@ -150,7 +151,3 @@ def spectra(data: str, sigma: float, *, images: int = 4, k: int = 20) -> Spectra
         )
     (network, vectors), (bayes, bayes_vectors) = bases
     return Spectra(sigma, noisy, network, bayes, vectors, bayes_vectors)
-
-
-def _noise() -> torch.Generator:
-    return torch.Generator().manual_seed(0)

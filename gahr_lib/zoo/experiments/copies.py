@@ -9,13 +9,13 @@ from gahr_lib.analysis.memorization import sample_pairs
 from gahr_lib.analysis.neighbours import nearest_by_cosine, nearest_by_distance
 from gahr_lib.analysis.results import Result
 from gahr_lib.data import fashion
+from gahr_lib.jobs.measurements import card_noise
 from gahr_lib.sampling import SampleConfig
 from gahr_lib.zoo.networks import load_denoiser
+from gahr_lib.zoo.strips import SAMPLING
 
 __all__ = ["DIM", "SAMPLING", "Samples", "draw_samples"]
 
-SAMPLING = SampleConfig(beta=0.3)
-"""A sampler that injects less noise than the default, and comes to an end with every network."""
 
 DIM = SampleConfig(h0=0.1, mean=0.0, beta=0.05)
 """A sampler that starts dark and explores longer; it ends at what a network knows by heart."""
@@ -75,7 +75,7 @@ def draw_samples(n_train: int, n: int = 256, *, config: SampleConfig = SAMPLING)
     `gahr_lib.analysis.memorization.below_ratio`.
     """
     a, b = (load_denoiser("fashion", n_train=n_train, half=half) for half in ("A", "B"))
-    pairs = sample_pairs(a, b, n, config=config, generator=torch.Generator().manual_seed(0))
+    pairs = sample_pairs(a, b, n, config=config, generator=card_noise())
     own, other = (fashion("train", half=half, n=n_train) for half in ("A", "B"))
     neighbours = nearest_by_cosine(pairs.a, own, 1)
     real = fashion("test", n=n)

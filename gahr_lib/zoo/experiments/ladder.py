@@ -7,11 +7,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from gahr_lib.analysis.bootstrap import band
+from gahr_lib.analysis.bootstrap import Band, band
 from gahr_lib.analysis.evaluation import psnr_curve
 from gahr_lib.analysis.results import Result
 from gahr_lib.analysis.variance import model_variance
 from gahr_lib.data import fashion
+from gahr_lib.jobs.measurements import card_noise, repeated
 from gahr_lib.zoo.networks import load_denoiser
 
 __all__ = ["Ladder", "Seeds", "climb", "compare_seeds", "seen_images"]
@@ -92,9 +93,9 @@ def climb(n_train: Sequence[int], sigmas: Sequence[float], *, images: int = 500)
         halves: tuple[tuple[Literal["A", "B"], Any, Any], ...] = (("A", a, b), ("B", b, a))
         for half, ours, theirs in halves:
             seen = seen_images(n, half, images)
-            own.append(psnr_curve(ours, seen, sigmas, generator=_noise()))
-            twin.append(psnr_curve(theirs, seen, sigmas, generator=_noise()))
-        unseen = [psnr_curve(network, test, sigmas, generator=_noise()) for network in (a, b)]
+            own.append(psnr_curve(ours, seen, sigmas, generator=card_noise()))
+            twin.append(psnr_curve(theirs, seen, sigmas, generator=card_noise()))
+        unseen = [psnr_curve(network, test, sigmas, generator=card_noise()) for network in (a, b)]
         known = torch.cat(own, dim=1)
         rows["train"].append(_interval(known, sigmas))
         # Both networks see equal test images: the interval is over these, not over twice as many.
@@ -130,22 +131,19 @@ def compare_seeds(n_train: Sequence[int], sigmas: Sequence[float], *, images: in
 
 def seen_images(n_train: int, half: Literal["A", "B"], n: int) -> Tensor:
     """Return n images of a training set, again and again if it has fewer, (n, 1, 28, 28)."""
-    seen = fashion("train", half=half, n=min(n, n_train))
-    return seen.repeat(-(-n // len(seen)), 1, 1, 1)[:n]
+    return repeated(fashion("train", half=half, n=min(n, n_train)), n)
 
 
 def _interval(curves: Tensor, sigmas: Sequence[float]) -> Tensor:
     """Return mean, lower and upper end over images, (S, 3), of curves, (S, B)."""
-    found = band(torch.tensor(list(sigmas)), curves, generator=_noise())
-    return torch.stack([found.mean, found.low, found.high], dim=1).float()
+    return _ends(band(torch.tensor(list(sigmas)), curves, generator=card_noise()))
 
 
 def _variance(
     a: torch.nn.Module, b: torch.nn.Module, test: Tensor, sigmas: Sequence[float]
 ) -> Tensor:
-    found = model_variance(a, b, test, sigmas, generator=_noise())
+    return _ends(model_variance(a, b, test, sigmas, generator=card_noise()))
+
+
+def _ends(found: Band) -> Tensor:
     return torch.stack([found.mean, found.low, found.high], dim=1).float()
-
-
-def _noise() -> torch.Generator:
-    return torch.Generator().manual_seed(0)

@@ -9,6 +9,7 @@ from torch import Tensor
 from gahr_lib.analysis.evaluation import psnr_curve
 from gahr_lib.analysis.results import Result
 from gahr_lib.data import fashion
+from gahr_lib.jobs.measurements import card_noise
 from gahr_lib.zoo.experiments.ladder import seen_images
 from gahr_lib.zoo.networks import load_denoiser
 from gahr_lib.zoo.recipes import find_recipe, network_name
@@ -66,8 +67,7 @@ def training_grid(n_train: Sequence[int], sigmas: Sequence[float], *, images: in
         for step in steps:
             network = load_denoiser("fashion", n_train=n, step=step)
             for rows, x in ((train, seen), (test, unseen)):
-                noise = torch.Generator().manual_seed(0)
-                rows.append(psnr_curve(network, x, sigmas, generator=noise).mean(1))
+                rows.append(psnr_curve(network, x, sigmas, generator=card_noise()).mean(1))
     shape = (len(n_train), len(steps), len(sigmas))
     return Grid(
         torch.tensor(list(n_train)),
