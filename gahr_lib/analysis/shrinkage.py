@@ -42,6 +42,7 @@ def shrinkage_error(clean: Tensor, factors: Tensor, sigma: float) -> Tensor:
         (...), the first line of equation 11: bias of what is removed, variance of what is kept.
     """
     _check_input(clean, sigma)
+    factors = factors.to(clean)  # or a single one of less precision would round sigma^2 to its own
     return ((1 - factors).square() * clean.square() + factors.square() * sigma**2).sum(-1)
 
 

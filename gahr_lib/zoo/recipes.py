@@ -29,14 +29,16 @@ def network_name(
     Parameters
     ----------
     data
-        What it is trained on: "fashion", "c_alpha" or "discs"; at the scale of the paper also
-        "faces", "contour", "ray" and "sinusoids".
+        What it is trained on: "fashion", "c_alpha", "contour", "discs", "ray", "sinusoids" or
+        "photographs"; at the scale of the paper "faces" in place of "fashion".
     n_train, half
         On how many images of which half; None if every step had fresh ones.
     alpha
         The smoothness of "c_alpha" and "contour".
     variant
-        What it has that others have not: "seed2", another seed; "shuffled", shuffled pixels.
+        What it has that others have not: "seed2", another seed; "width32", 32 channels in its first
+        layer; "bf_cnn", another architecture; "bias", convolutions with biases; "shuffled",
+        shuffled pixels.
     """
     parts = [data]
     if alpha is not None:
@@ -75,8 +77,14 @@ def _book() -> Mapping[str, Run]:
     return _mapping(
         *(fashion(n, half) for n in LADDER for half in "AB"),
         *(fashion(n, variant="seed2") for n in (100, 1_000, 30_000)),
-        *(_drawn("c_alpha", "book", float(alpha)) for alpha in (2, 3, 4, 5)),
-        _drawn("discs", "book"),
+        *(fashion(n, variant="width32", width=32) for n in (100, 30_000)),
+        *(fashion(n, variant="bf_cnn", architecture="bf_cnn") for n in (100, 30_000)),
+        fashion(30_000, variant="shuffled", shuffled=0),
+        fashion(30_000, variant="bias", bias=True),
+        *(_drawn("c_alpha", "book", float(alpha)) for alpha in (1, 2, 3, 4, 5)),
+        *(_drawn("contour", "book", alpha) for alpha in (1.5, 4.0)),
+        *(_drawn(data, "book") for data in ("discs", "ray", "sinusoids")),
+        _drawn("photographs", "book", size=48, sigma_power=1.5, weight_power=1.0),
     )
 
 

@@ -49,6 +49,13 @@ def test_shrinkage_error_is_its_sum() -> None:
         assert value.item() == pytest.approx(expected)
 
 
+def test_a_factor_of_less_precision_does_not_round_the_error() -> None:
+    sigma = 1.591459407340798
+    assert shrinkage_error(one([sigma]), torch.tensor(0.5), sigma).item() == pytest.approx(
+        sigma**2 / 2, rel=1e-14
+    )
+
+
 def test_shrinkage_error_is_the_mean_over_noise() -> None:
     # The squared error is quadratic in the noise: noise of +-sigma in each coefficient, all
     # combinations of signs equally often, has the same mean as normal noise.
