@@ -17,7 +17,7 @@ FLOORS = [
     {"jobs"},
     {"zoo"},
     {"cli"},
-    {"exercises"},
+    {"exercises", "claims"},
     {"widgets", "check", "figures", "record"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}

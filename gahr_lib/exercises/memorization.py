@@ -1,86 +1,17 @@
-"""The right answers to the book's exercises, each computed by a function when it is asked for.
-
-They stand apart from `gahr_lib.check` so that a reader who looks up how to check an answer does not
-read one.
-"""
+"""Chapter 2, memorization and generalization."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 
-from gahr_lib import bases, data
+from gahr_lib import data
 from gahr_lib.analysis.evaluation import psnr_curve
-from gahr_lib.analysis.jacobian import jacobian
-from gahr_lib.noise import add_noise
+from gahr_lib.exercises.exercise import Exercise
 from gahr_lib.zoo import experiments, load_denoiser
 from gahr_lib.zoo.results import load_result
 
-__all__ = ["EXERCISES", "Exercise"]
-
-
-@dataclass(frozen=True)
-class Exercise:
-    """What `gahr_lib.check` knows of an exercise.
-
-    Attributes
-    ----------
-    truth
-        Computes the right numbers.
-    asks_for
-        What an answer is made of, for a message.
-    hints
-        From the one that says least to the one that says most.
-    tolerance
-        The relative error that a right answer may have.
-    """
-
-    truth: Callable[[], Sequence[float]]
-    asks_for: str
-    hints: tuple[str, ...]
-    tolerance: float = 0.01
-
-
-def _noise_level() -> Sequence[float]:
-    return [10 ** (-26 / 20)]
-
-
-def _how_many() -> Sequence[float]:
-    squares = [c * c for c in (1.0, 0.5, 0.2, 0.08, 0.03)]
-    errors = [m * 0.1**2 + sum(squares[m:]) for m in range(len(squares) + 1)]
-    best = min(range(len(errors)), key=errors.__getitem__)
-    return [best, errors[best]]
-
-
-def _best_basis() -> Sequence[float]:
-    x = data.fashion("test", n=1)
-    counts = []
-    for basis in (bases.dct_basis(28, 28), bases.wavelet_basis(28, 28, wavelet="haar")):
-        energy = bases.coefficients(basis, x).square()
-        # Keeping a coefficient costs sigma^2, losing it costs its square.
-        counts.append(float((energy > 0.1**2).sum()))
-    return counts
-
-
-def _soft_rank() -> Sequence[float]:
-    denoiser = load_denoiser("fashion", n_train=30_000, half="A")
-    x = data.fashion("test", n=8)[7:8]
-    ranks = []
-    for sigma in (0.05, 0.2, 0.8):
-        y = add_noise(x, sigma, generator=torch.Generator().manual_seed(0))
-        ranks.append(float(jacobian(denoiser, y).diagonal().sum()))
-    return ranks
-
-
-def _twice() -> Sequence[float]:
-    denoiser = load_denoiser("fashion", n_train=30_000, half="A")
-    x = data.fashion("test", n=200)
-    curves = [
-        psnr_curve(f, x, [0.2], generator=torch.Generator().manual_seed(0)).mean()
-        for f in (denoiser, lambda y, _sigma: denoiser(denoiser(y)))
-    ]
-    return [float(curve) for curve in curves]
+__all__ = ["EXERCISES"]
 
 
 def _ray() -> Sequence[float]:
@@ -143,49 +74,6 @@ def _alarms() -> Sequence[float]:
 
 
 EXERCISES = {
-    "shrinkage-noise-level": Exercise(
-        _noise_level,
-        "one noise level, in intensity units",
-        (
-            "Solve the formula of the input PSNR for sigma.",
-            "The input PSNR is -20 log10 sigma: divide by -20, then raise 10 to that power.",
-        ),
-    ),
-    "shrinkage-how-many": Exercise(
-        _how_many,
-        "the number M of coefficients and the error, in this order",
-        (
-            "Work out M sigma^2 + tail for M = 0 to 5.",
-            "Keeping a coefficient costs sigma^2 = 0.01, losing it its square. Compare the two.",
-        ),
-    ),
-    "shrinkage-best-basis": Exercise(
-        _best_basis,
-        "two whole numbers: for the cosine basis, then for the Haar basis",
-        (
-            "coefficients(basis, x) gives <x, e_k>. Which of them are worth their variance?",
-            "The best M counts the coefficients whose square is larger than sigma^2.",
-        ),
-        tolerance=1e-6,
-    ),
-    "shrinkage-soft-rank": Exercise(
-        _soft_rank,
-        "three traces, for sigma = 0.05, 0.2 and 0.8",
-        (
-            "Make a new generator with seed 0 for every noise level.",
-            "gahr_lib.analysis.jacobian.trace(denoiser, y), with y from add_noise(x, sigma).",
-        ),
-        tolerance=0.005,
-    ),
-    "shrinkage-twice": Exercise(
-        _twice,
-        "two mean PSNRs in dB: applied once, then applied twice",
-        (
-            "psnr_curve takes any function of (y, sigma): pass one that calls the network twice.",
-            "lambda y, sigma=None: denoiser(denoiser(y)) goes in the place of the denoiser.",
-        ),
-        tolerance=0.001,
-    ),
     "memorization-ray": Exercise(
         _ray,
         "one PSNR, in dB",
