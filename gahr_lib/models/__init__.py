@@ -14,6 +14,7 @@ from gahr_lib.models.empirical_optimum import EmpiricalOptimum
 from gahr_lib.models.local_scores import EquivariantLocalScore, LocalScore
 from gahr_lib.models.patch_posterior import PatchPosterior
 from gahr_lib.models.thresholding import BasisThresholding
+from gahr_lib.models.transformer import PatchTransformer
 from gahr_lib.models.unet import UNet
 from gahr_lib.models.wavelet_shrinkage import WaveletShrinkage
 from gahr_lib.models.wiener import StationaryWiener, Wiener
@@ -35,6 +36,7 @@ __all__ = [
     "NetworkConfig",
     "OracleShrinkage",
     "PatchPosterior",
+    "PatchTransformer",
     "Posterior",
     "ResidualNetwork",
     "StationaryWiener",

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Make what is missing of the named networks and results, or of all; return the exit code."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
-    zoo = Zoo(options.scale, options.faces, options.runs, options.out, options.module)
+    zoo = zoo_of(options)
     try:
         zoo.check_names(options.names)
         for name in options.names or [*zoo.recipes, *zoo.results]:
@@ -59,6 +59,18 @@ def _train(zoo: Zoo, name: str) -> None:
                 bar.set_postfix(loss=f"{state.loss:.4f}", refresh=False)
 
 
+def zoo_of(options: argparse.Namespace) -> Zoo:
+    """Return the zoo of the options of a job."""
+    return Zoo(
+        options.scale,
+        options.faces,
+        options.runs,
+        options.out,
+        options.module,
+        options.bedrooms,
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gahr_lib.zoo", description=__doc__)
     parser.add_argument(
@@ -66,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--scale", choices=("book", "paper"), default="book")
     parser.add_argument("--faces", type=Path, help="folder of the faces of the scale paper")
+    parser.add_argument("--bedrooms", type=Path, help="folder of the bedrooms of the scale paper")
     parser.add_argument("--runs", type=Path, help="where runs have their folders")
     parser.add_argument("--out", type=Path, help="where weights and cards go")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch on the CPU")

@@ -26,6 +26,10 @@ Faces = Annotated[
     Path | None,
     typer.Option(help="Of the scale paper: the folder of the aligned images of CelebA."),
 ]
+Bedrooms = Annotated[
+    Path | None,
+    typer.Option(help="Of the scale paper: a folder of the bedrooms of LSUN, as image files."),
+]
 Runs = Annotated[
     Path | None,
     typer.Option(help="Where runs and logs are; runs, or runs/paper, if not given."),
@@ -49,6 +53,7 @@ def build(
     ] = None,
     scale: ScaleOption = "book",
     faces: Faces = None,
+    bedrooms: Bedrooms = None,
     runs: Runs = None,
     out: Out = None,
     module: Module = None,
@@ -58,7 +63,7 @@ def build(
 
     What is there is left alone. After an interruption the same command goes on where it was.
     """
-    zoo = Zoo(scale, faces, runs, out, module)
+    zoo = Zoo(scale, faces, runs, out, module, bedrooms)
     plan = make_plan(zoo, names or ())
     if not plan.names:
         typer.echo("Nothing is missing.")
@@ -91,6 +96,7 @@ def list_(
     *,
     scale: ScaleOption = "book",
     faces: Faces = None,
+    bedrooms: Bedrooms = None,
     runs: Runs = None,
     out: Out = None,
     module: Module = None,
@@ -99,7 +105,7 @@ def list_(
 
     PSNR is that of test images at sigma 0.1, in dB.
     """
-    zoo = Zoo(scale, faces, runs, out, module)
+    zoo = Zoo(scale, faces, runs, out, module, bedrooms)
     typer.echo(set_table(network_rows(zoo)))
     if zoo.results:
         typer.echo("\n" + set_table(result_rows(zoo)))
@@ -115,6 +121,7 @@ def verify(
     ] = False,
     scale: ScaleOption = "book",
     faces: Faces = None,
+    bedrooms: Bedrooms = None,
     runs: Runs = None,
     out: Out = None,
     module: Module = None,
@@ -123,7 +130,7 @@ def verify(
 
     Prints one line for each thing that is wrong; the exit code is then 1.
     """
-    zoo = Zoo(scale, faces, runs, out, module)
+    zoo = Zoo(scale, faces, runs, out, module, bedrooms)
     wrong = 0
     for fault in faults(zoo, names or ()):
         wrong += 1

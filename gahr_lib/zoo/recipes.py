@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from gahr_lib.errors import ConfigError
 from gahr_lib.jobs import SCALES, Run, make_run
@@ -30,7 +30,7 @@ def network_name(
     ----------
     data
         What it is trained on: "fashion", "c_alpha", "contour", "discs", "ray", "sinusoids" or
-        "photographs"; at the scale of the paper "faces" in place of "fashion".
+        "photographs"; at the scale of the paper "faces" and "bedrooms" in place of "fashion".
     n_train, half
         On how many images of which half; None if every step had fresh ones.
     alpha
@@ -48,18 +48,20 @@ def network_name(
     return "-".join([*parts, variant] if variant else parts)
 
 
-def _ladder(n: int, half: str, scale: Scale, variant: str = "", **settings: object) -> _Named:
+def _ladder(
+    n: int, half: str, scale: Scale, variant: str = "", title: str = "", **settings: Any
+) -> _Named:
     # Half A is trained with seed 0 and half B with seed 1, so that all that two networks of one
     # size share is the kind of image. Nothing but the number of images differs from size to size.
     seed = 2 if variant == "seed2" else {"A": 0, "B": 1}[half]
     steps = SCALES[scale].training.steps
     early = (steps // 8, steps // 4, steps // 2) if half == "A" and not variant else ()
     run = make_run(scale, n_train=n, half=half, seed=seed, snapshots=early, **settings)
-    data = "fashion" if run.images.data == "fashion" else "faces"
+    data = title or ("fashion" if run.images.data == "fashion" else "faces")
     return network_name(data, n_train=n, half=half, variant=variant), run
 
 
-def _drawn(data: str, scale: Scale, alpha: float | None = None, **settings: object) -> _Named:
+def _drawn(data: str, scale: Scale, alpha: float | None = None, **settings: Any) -> _Named:
     beta = 8.0 if data == "contour" else None  # a background that shows nothing but the contour
     source = "c_alpha" if data == "contour" else data
     if scale == "book":
@@ -71,7 +73,7 @@ def _drawn(data: str, scale: Scale, alpha: float | None = None, **settings: obje
 
 
 def _book() -> Mapping[str, Run]:
-    def fashion(n: int, half: str = "A", variant: str = "", **settings: object) -> _Named:
+    def fashion(n: int, half: str = "A", variant: str = "", **settings: Any) -> _Named:
         return _ladder(n, half, "book", variant, **settings)
 
     return _mapping(
@@ -88,13 +90,22 @@ def _book() -> Mapping[str, Run]:
     )
 
 
-def _paper(faces: str) -> Mapping[str, Run]:
-    def of_faces(n: int, half: str = "A", variant: str = "", **settings: object) -> _Named:
+def _paper(faces: str | None, bedrooms: str | None) -> Mapping[str, Run]:
+    def of_faces(n: int, half: str = "A", variant: str = "", **settings: Any) -> _Named:
+        # The rows and columns that the authors cut off the aligned images of CelebA.
         return _ladder(n, half, "paper", variant, data=faces, crop=(29, 9), **settings)
 
+    sizes = [(n, half) for n in (1, 10, 100, 1_000, 10_000, 100_000) for half in "AB"]
+    photographs: list[_Named] = []
+    if faces is not None:
+        photographs += [of_faces(n, half) for n, half in sizes]
+        photographs += [of_faces(100_000, variant="shuffled", shuffled=0)]
+    if bedrooms is not None:
+        photographs += [
+            _ladder(n, half, "paper", data=bedrooms, title="bedrooms") for n, half in sizes
+        ]
     return _mapping(
-        *(of_faces(n, half) for n in (1, 10, 100, 1_000, 10_000, 100_000) for half in "AB"),
-        of_faces(100_000, variant="shuffled", shuffled=0),
+        *photographs,
         *(_drawn("c_alpha", "paper", float(alpha)) for alpha in (1, 2, 3, 4, 5)),
         *(_drawn("contour", "paper", alpha) for alpha in (1.5, 4.0)),
         *(_drawn(data, "paper") for data in ("discs", "ray", "sinusoids")),
@@ -109,7 +120,9 @@ RECIPES = _book()
 """The networks of the book, which the package ships."""
 
 
-def recipes(scale: Scale = "book", *, faces: str | None = None) -> Mapping[str, Run]:
+def recipes(
+    scale: Scale = "book", *, faces: str | None = None, bedrooms: str | None = None
+) -> Mapping[str, Run]:
     """Return the networks of a scale by name.
 
     Parameters
@@ -118,22 +131,26 @@ def recipes(scale: Scale = "book", *, faces: str | None = None) -> Mapping[str, 
         "book", those that the package ships; or "paper", the paper's sizes, which want GPUs.
     faces
         The folder of the aligned images of CelebA, for the scale of the paper.
+    bedrooms
+        The folder of the bedrooms of LSUN as image files, for the scale of the paper: the middle
+        square of each is taken. One folder of the two is enough.
 
     Raises
     ------
     ConfigError
-        If the scale is unknown, or the paper's has no folder of faces.
+        If the scale is unknown, or the paper's has no folder.
     """
     if scale == "book":
         return RECIPES
     if scale != "paper":
         raise ConfigError(f"scale is {scale!r}; expected 'book' or 'paper'.")
-    if faces is None:
+    if faces is None and bedrooms is None:
         raise ConfigError(
-            "The networks of the paper are trained on CelebA, which its owners give out; expected "
-            "faces, the folder of its aligned images (img_align_celeba)."
+            "The networks of the paper are trained on CelebA and LSUN, which their owners give "
+            "out; expected faces, the folder of CelebA's aligned images (img_align_celeba), or "
+            "bedrooms, a folder of those of LSUN."
         )
-    return _paper(faces)
+    return _paper(faces, bedrooms)
 
 
 def find_recipe(name: str) -> Run:

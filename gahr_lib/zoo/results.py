@@ -63,6 +63,10 @@ def _of_a(*sizes: int, variant: str = "") -> tuple[str, ...]:
     return tuple(network_name("fashion", n_train=n, variant=variant) for n in sizes)
 
 
+def _measure_harmonics(sigma: float) -> Result:
+    return experiments.measure_harmonics(fashion("test", n=24), sigma)
+
+
 def _results() -> Iterator[tuple[str, CachedResult]]:
     seeds = (100, 1_000, 30_000)
     yield (
@@ -111,9 +115,105 @@ def _results() -> Iterator[tuple[str, CachedResult]]:
             ),
         ),
     )
+    shuffled = _of_a(30_000, variant="shuffled")
+    for name, sigma in (("harmonics", 0.15), ("harmonics-weak", 0.05), ("harmonics-strong", 0.4)):
+        yield (
+            name,
+            CachedResult(
+                experiments.Harmonics,
+                (*_pairs(30_000), *_of_a(100), *shuffled),
+                partial(_measure_harmonics, sigma),
+            ),
+        )
+    yield (
+        "shuffled",
+        CachedResult(
+            experiments.Shuffled,
+            _of_a(30_000) + shuffled,
+            partial(experiments.compare_shuffled, tuple(range(4, 40, 4))),
+        ),
+    )
+    yield (
+        "closed-forms",
+        CachedResult(
+            experiments.ClosedForms,
+            _of_a(30_000),
+            partial(experiments.compare_closed_forms, tuple(range(4, 40, 4))),
+        ),
+    )
+    yield (
+        "samplers",
+        CachedResult(
+            experiments.SamplerTable,
+            _pairs(30_000),
+            partial(experiments.compare_settings, experiments.SAMPLERS),
+        ),
+    )
+    for n in (10, 30_000):
+        yield (
+            f"forks-{n}",
+            CachedResult(
+                experiments.Forks, _of_a(n), partial(experiments.fork, n, experiments.FORK_LEVELS)
+            ),
+        )
+    yield (
+        "partings",
+        CachedResult(
+            experiments.Partings,
+            _pairs(30_000),
+            partial(experiments.part, experiments.FORK_LEVELS),
+        ),
+    )
+    yield (
+        "transformer",
+        CachedResult(experiments.TrainedTransformer, (), experiments.train_transformer),
+    )
+    yield (
+        "transformer-shuffled",
+        CachedResult(
+            experiments.TrainedTransformer,
+            (),
+            partial(experiments.train_transformer, shuffled=True),
+        ),
+    )
+    disputed, levels = (100, 1_000, 30_000), (0.05, 0.1, 0.2, 0.4, 0.8)
+    yield (
+        "likeness",
+        CachedResult(
+            experiments.Likeness,
+            _pairs(*disputed),
+            partial(experiments.compare_machines, disputed, levels),
+        ),
+    )
+    yield (
+        "footprints",
+        CachedResult(
+            experiments.Footprints,
+            _of_a(100, 30_000) + shuffled + _of_a(30_000, variant="bf_cnn"),
+            partial(experiments.footprints_of_the_zoo, levels),
+        ),
+    )
+    yield (
+        "mosaics",
+        CachedResult(experiments.Mosaics, _pairs(1_000), experiments.draw_mosaics),
+    )
+    yield (
+        "onsets",
+        CachedResult(
+            experiments.Onsets,
+            (network_name("fashion", n_train=30_000, half="B"),),
+            partial(experiments.watch_onsets, (4, 8, 16, 32, 64)),
+        ),
+    )
+    yield (
+        "relatives",
+        CachedResult(
+            experiments.Relatives, _pairs(30_000), partial(experiments.relatives_of_samples, 48)
+        ),
+    )
     for name, run in RECIPES.items():
         data, _, alpha = name.partition("-")
-        if run.images.fresh:
+        if run.images.fresh and data != "photographs":  # which are no class with a known rate
             known = float(alpha) if alpha else None
             yield (
                 f"curves-{name}",
@@ -123,10 +223,11 @@ def _results() -> Iterator[tuple[str, CachedResult]]:
                     partial(experiments.class_curves, data, _LEVELS, alpha=known),
                 ),
             )
-    yield (
-        "spectra-discs",
-        CachedResult(experiments.Spectra, ("discs",), partial(experiments.spectra, "discs", 0.04)),
-    )
+    for data, sigma in (("discs", 0.04), ("ray", 0.04), ("sinusoids", 0.08)):  # as in the paper
+        yield (
+            f"spectra-{data}",
+            CachedResult(experiments.Spectra, (data,), partial(experiments.spectra, data, sigma)),
+        )
 
 
 RESULTS: Mapping[str, CachedResult] = MappingProxyType(dict(_results()))

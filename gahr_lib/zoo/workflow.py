@@ -53,6 +53,8 @@ class Zoo:
     module
         The name of a module that has ``RECIPES``, and ``RESULTS``, ``is_current_result`` and
         ``build_result`` if there are results, in the place of the package's.
+    bedrooms
+        The folder of bedrooms, for the scale of the paper.
     """
 
     scale: Literal["book", "paper"] = "book"
@@ -60,6 +62,7 @@ class Zoo:
     runs: Path | None = None
     folder: Path | None = None
     module: str | None = None
+    bedrooms: Path | None = None
 
     @cached_property
     def recipes(self) -> Mapping[str, Run]:
@@ -68,12 +71,15 @@ class Zoo:
         Raises
         ------
         ConfigError
-            If the scale is unknown, or the paper's has no folder of faces.
+            If the scale is unknown, or the paper's has no folder of images.
         """
         if self.module is not None:
             return self._custom.RECIPES
-        faces = None if self.faces is None else str(self.faces.resolve())
-        return recipes(self.scale, faces=faces)
+        faces, bedrooms = (
+            None if folder is None else str(folder.resolve())
+            for folder in (self.faces, self.bedrooms)
+        )
+        return recipes(self.scale, faces=faces, bedrooms=bedrooms)
 
     @property
     def run_folders(self) -> Path:
@@ -133,6 +139,7 @@ class Zoo:
             "--runs": self.run_folders.resolve(),
             "--out": self.networks.resolve(),
             "--module": self.module,
+            "--bedrooms": self.bedrooms and self.bedrooms.resolve(),
         }
         given = ((name, str(value)) for name, value in options.items() if value is not None)
         return [part for option in given for part in option]

@@ -37,14 +37,37 @@ def test_networks_to_compare_differ_in_what_is_compared_alone() -> None:
         assert again.seed not in (0, 1)
 
 
+def test_variants_differ_in_one_thing() -> None:
+    for n in (100, 30_000):
+        usual = find_recipe(network_name("fashion", n_train=n))
+        wide = find_recipe(network_name("fashion", n_train=n, variant="width32"))
+        other = find_recipe(network_name("fashion", n_train=n, variant="bf_cnn"))
+        assert replace(wide, network=usual.network, snapshots=usual.snapshots) == usual
+        assert wide.network == replace(usual.network, width=32)
+        assert replace(other, network=usual.network, snapshots=usual.snapshots) == usual
+        assert (other.network.architecture, other.network.channels) == ("bf_cnn", 1)
+    shuffled = find_recipe(network_name("fashion", n_train=30_000, variant="shuffled"))
+    ordered = replace(shuffled.images, shuffled=None)
+    assert replace(shuffled, images=ordered, snapshots=usual.snapshots) == usual
+    bias = find_recipe(network_name("fashion", n_train=30_000, variant="bias"))
+    assert bias.network == replace(usual.network, bias=True)
+    assert replace(bias, network=usual.network, snapshots=usual.snapshots) == usual
+
+
 def test_classes_have_fresh_images() -> None:
-    for alpha in (2, 3, 4, 5):
+    for alpha in (1, 2, 3, 4, 5):
         images = find_recipe(f"c_alpha-{alpha}").images
         assert (images.data, images.alpha, images.beta) == ("c_alpha", alpha, None)
         assert images.fresh
-    assert find_recipe("discs").images.fresh
+    for alpha in (1.5, 4):
+        images = find_recipe(f"contour-{alpha:g}").images
+        assert (images.data, images.alpha, images.beta) == ("c_alpha", alpha, 8)
+    for name in ("discs", "ray", "sinusoids", "photographs"):
+        assert find_recipe(name).images.fresh
     runs = [run for run in RECIPES.values() if run.images.fresh]
-    assert len({(run.training, run.network, run.images.size) for run in runs}) == 1
+    drawn = [run for run in runs if run.images.data != "photographs"]
+    assert len({(run.training, run.network, run.images.size) for run in drawn}) == 1
+    assert len(drawn) == len(runs) - 1
 
 
 def test_a_recipe_survives_json() -> None:
@@ -66,6 +89,18 @@ def test_the_scale_of_the_paper_is_its_networks(tmp_path: Path) -> None:
     assert (paper["contour-1.5"].images.alpha, paper["contour-1.5"].images.beta) == (1.5, 8)
 
 
+def test_the_paper_has_bedrooms_as_well(tmp_path: Path) -> None:
+    both = recipes("paper", faces=str(tmp_path), bedrooms=str(tmp_path))
+    alone = recipes("paper", bedrooms=str(tmp_path))
+    assert both.keys() - recipes("paper", faces=str(tmp_path)).keys() == {
+        f"bedrooms-{n}-{half}" for n in (1, 10, 100, 1_000, 10_000, 100_000) for half in "AB"
+    }
+    assert alone.items() < both.items()
+    beds, faces = both["bedrooms-1000-B"], both["faces-1000-B"]
+    assert (beds.images.crop, faces.images.crop) == (None, (29, 9))
+    assert (beds.training, beds.network, beds.seed) == (faces.training, faces.network, faces.seed)
+
+
 def test_a_scale_that_cannot_be_made_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"expected faces, the folder"):
         recipes("paper")
@@ -83,6 +118,7 @@ def test_an_unknown_network_is_refused_with_the_list_of_known_ones() -> None:
 def test_names() -> None:
     assert network_name("fashion", n_train=100, half="B") == "fashion-100-B"
     assert network_name("fashion", n_train=100, variant="seed2") == "fashion-100-A-seed2"
+    assert network_name("fashion", n_train=100, variant="width32") == "fashion-100-A-width32"
     assert network_name("contour", alpha=1.5) == "contour-1.5"
     assert network_name("c_alpha", alpha=2) == "c_alpha-2"
     assert network_name("discs") == "discs"

@@ -105,18 +105,21 @@ def test_curves_of_discs_are_found_again() -> None:
         close(getattr(cached, name)[9, :count], getattr(found, name)[0], 0.05)
 
 
-def test_curves_of_smooth_images_are_found_again() -> None:
-    cached = load_result("curves-c_alpha-4", experiments.ClassCurves)
-    found = experiments.class_curves("c_alpha", [float(cached.input_psnr[9])], alpha=4, images=8)
+@pytest.mark.parametrize(("data", "alpha"), [("c_alpha", 4), ("contour", 1.5)])
+def test_curves_of_smooth_images_are_found_again(data: str, alpha: float) -> None:
+    cached = load_result(f"curves-{data}-{alpha:g}", experiments.ClassCurves)
+    found = experiments.class_curves(data, [float(cached.input_psnr[9])], alpha=alpha, images=8)
     for name in ("network", "wavelet", "wiener"):
         close(getattr(cached, name)[9, :8], getattr(found, name)[0], 0.05)
     assert cached.bayes.shape == (len(cached.input_psnr), 0)
 
 
-@pytest.mark.slow
-def test_spectra_are_found_again() -> None:
-    cached = load_result("spectra-discs", experiments.Spectra)
-    found = experiments.spectra("discs", cached.sigma, images=1, k=20)
+@pytest.mark.parametrize(
+    "data", [pytest.param("discs", marks=pytest.mark.slow), "ray", "sinusoids"]
+)
+def test_spectra_are_found_again(data: str) -> None:
+    cached = load_result(f"spectra-{data}", experiments.Spectra)
+    found = experiments.spectra(data, cached.sigma, images=1, k=20)
     close(cached.network[0], found.network[0], 1e-3)
     close(cached.bayes[0], found.bayes[0], 1e-3)
 

@@ -307,7 +307,7 @@ def test_the_paper_has_folders_of_its_own(tmp_path: Path) -> None:
     assert not paper.results
     assert "faces-100000-A" in paper.recipes
     assert not Zoo(folder=tmp_path).results
-    with pytest.raises(ConfigError, match="folder of its aligned images"):
+    with pytest.raises(ConfigError, match="folder of CelebA's aligned images"):
         _ = Zoo("paper").recipes
 
 
@@ -316,11 +316,13 @@ def test_a_job_is_told_all_that_the_plan_knows(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("faces").mkdir()
-    zoo = Zoo("paper", Path("faces"), Path("r"), Path("o"), "some.module")
+    Path("beds").mkdir()
+    zoo = Zoo("paper", Path("faces"), Path("r"), Path("o"), "some.module", Path("beds"))
     options = job._parser().parse_args(["name", *zoo.arguments()])
-    told = Zoo(options.scale, options.faces, options.runs, options.out, options.module)
     here = tmp_path.resolve()
-    assert told == Zoo("paper", here / "faces", here / "r", here / "o", "some.module")
+    assert job.zoo_of(options) == Zoo(
+        "paper", here / "faces", here / "r", here / "o", "some.module", here / "beds"
+    )
     assert options.names == ["name"]
 
 
