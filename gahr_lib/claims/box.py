@@ -1,0 +1,125 @@
+"""The "Paper and book" table of a chapter, drawn from the ledger."""
+
+import html
+import math
+from dataclasses import dataclass
+
+from gahr_lib.claims.claim import STATUSES, Claim
+from gahr_lib.claims.ledger import claims_of
+
+__all__ = ["PaperAndBook", "as_number", "as_text", "paper_and_book"]
+
+# From the page of a chapter to that of the ledger, in the built book.
+_LEDGER_PAGE = "../appendix/claims.html"
+# Least widths in units of the letters: together a page; on a telephone the table scrolls by itself.
+_HEAD = (("Claim", 14), ("Paper", 8), ("Here", 7), ("Status, and why", 12))
+# The theme puts what is no data frame on a light sheet in the dark, and Jupyter aligns numbers.
+_TABLE = '<table class="table dataframe" style="font-size: 0.9em">'
+_LEFT = "text-align: left"
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class PaperAndBook:
+    """What the paper says and what a chapter found; a notebook shows it as a table.
+
+    Attributes
+    ----------
+    chapter
+        The number of the chapter.
+    claims
+        Its claims.
+    """
+
+    chapter: int
+    claims: tuple[Claim, ...]
+
+    def _repr_html_(self) -> str:
+        head = "".join(
+            f'<th scope="col" style="min-width: {width}em; {_LEFT}">{name}</th>'
+            for name, width in _HEAD
+        )
+        rows = "\n".join(_row(claim) for claim in self.claims)
+        caption = (
+            f"Claims of the paper and what Chapter {self.chapter} measured of them; ± is half of a "
+            "95 % interval."
+        )
+        return (
+            f"{_TABLE}\n"
+            f'<caption style="{_LEFT}">{caption}</caption>\n'
+            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
+        )
+
+    def _repr_markdown_(self) -> str:
+        names = [name for name, _ in _HEAD]
+        rows = [names, ["---"] * len(names)]
+        for claim in self.claims:
+            status = f"{STATUSES[claim.status]} {claim.status}{_reason(claim)}"
+            cells = (claim.sentence, _paper(claim), as_text(claim), status)
+            rows.append([cell.replace("|", "\\|") for cell in cells])
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def paper_and_book(chapter: int) -> PaperAndBook:
+    """Return the table of the claims that a chapter shows, for the end of that chapter.
+
+    Each row leads to the cell that shows the claim, and to its entry in the ledger.
+
+    Parameters
+    ----------
+    chapter
+        The number of the chapter.
+
+    Raises
+    ------
+    ConfigError
+        If the ledger has no claim of that chapter.
+    """
+    return PaperAndBook(chapter, claims_of(chapter))
+
+
+def as_text(claim: Claim) -> str:
+    """Return our number of a claim with spread and unit, in as many digits as the spread allows."""
+    unit = f" {claim.unit}" if claim.unit else ""
+    return as_number(claim.ours, claim.spread) + unit
+
+
+def as_number(value: float, spread: float = 0.0) -> str:
+    """Return a number as one writes it: two digits of its spread, or four in all without one."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    size = max(abs(value), spread)
+    if 0 < size < 1e-3:
+        exponent = math.floor(math.log10(size))
+        scaled = as_number(value / 10**exponent, spread / 10**exponent)
+        bracketed = f"({scaled})" if spread else scaled
+        return f"{bracketed} × 10{str(exponent).translate(_SUPERSCRIPTS)}"
+    if spread:
+        digits = min(max(1 - math.floor(math.log10(spread)), 0), 4)
+        text = f"{value:,.{digits}f} ± {spread:,.{digits}f}"
+    else:
+        text = f"{value:,.0f}" if size >= 1_000 else f"{value:.4g}"
+    return text.replace("-", "−")
+
+
+def _row(claim: Claim) -> str:
+    links = (
+        f'<a href="#cell-{claim.cell}" aria-label="shown: cell {claim.cell}">shown</a> · '
+        f'<a href="{_LEDGER_PAGE}#claim-{claim.id}" aria-label="ledger: {claim.id}">ledger</a>'
+    )
+    sign = f'<span aria-hidden="true">{STATUSES[claim.status]}</span>'
+    return (
+        f'<tr><th scope="row" style="{_LEFT}; font-weight: normal">'
+        f"{html.escape(claim.sentence)}<br>{links}</th>"
+        f'<td style="{_LEFT}">{html.escape(_paper(claim))}</td>'
+        f'<td style="{_LEFT}; white-space: nowrap">{html.escape(as_text(claim))}</td>'
+        f'<td style="{_LEFT}">{sign} {claim.status}{html.escape(_reason(claim))}</td></tr>'
+    )
+
+
+def _paper(claim: Claim) -> str:
+    return f"{claim.paper} ({claim.source})"
+
+
+def _reason(claim: Claim) -> str:
+    return f". {claim.why}" if claim.why else ""
