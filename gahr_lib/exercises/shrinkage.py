@@ -1,7 +1,9 @@
 """Chapter 1, denoising as shrinkage."""
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from gahr_lib import bases, data
@@ -55,6 +57,40 @@ def _twice() -> Sequence[float]:
     return [float(curve) for curve in curves]
 
 
+def _half_direction() -> Sequence[float]:
+    # On a logarithmic axis the excess over sigma^2 is a box, 1/2 high and log 100 wide.
+    nats = 0.5 * (math.log(1.0) - math.log(0.01))
+    return [nats, nats / math.log(2)]
+
+
+def _sure() -> Sequence[float]:
+    x = data.fashion("test", n=200)
+    basis = bases.wavelet_basis(28, 28, wavelet="db2")
+
+    def denoise(y: torch.Tensor, sigma: float) -> torch.Tensor:
+        shrunk = [_shrink_by_sure(c, sigma) for c in bases.coefficients(basis, y).numpy()]
+        return bases.synthesize(basis, torch.from_numpy(np.stack(shrunk)).float())
+
+    return [
+        float(psnr_curve(denoise, x, [s], generator=torch.Generator().manual_seed(0)).mean())
+        for s in (0.05, 0.2)
+    ]
+
+
+def _shrink_by_sure(c: np.ndarray, sigma: float) -> np.ndarray:
+    """Return coefficients after soft thresholding where SURE is least, in units of sigma."""
+    scaled = c.astype(np.float64) / sigma
+    rising = np.sort(np.abs(scaled))
+    energy = np.concatenate([[0.0], np.cumsum(rising**2)])
+    steps = np.arange(41) / 10
+    below = np.searchsorted(rising, steps, side="right")
+    # Those below the step lose their energy, the others the step; SURE counts those that stay.
+    risk = energy[below] + (len(c) - below) * (steps**2 + 2) - len(c)
+    step = steps[risk.argmin()]
+    moved: np.ndarray = (scaled - np.clip(scaled, -step, step)) * sigma
+    return moved
+
+
 EXERCISES = {
     "shrinkage-noise-level": Exercise(
         _noise_level,
@@ -96,6 +132,24 @@ EXERCISES = {
         (
             "psnr_curve takes any function of (y, sigma): pass one that calls the network twice.",
             "lambda y, sigma=None: denoiser(denoiser(y)) goes in the place of the denoiser.",
+        ),
+        tolerance=0.001,
+    ),
+    "shrinkage-half-direction": Exercise(
+        _half_direction,
+        "two numbers: the area in nats, then in bits",
+        (
+            "Draw the excess error over sigma^2 against the logarithm of sigma: which shape is it?",
+            "Integrate (1/2) sigma^2 sigma^-3 over sigma. One bit is log 2 nats.",
+        ),
+    ),
+    "shrinkage-sure": Exercise(
+        _sure,
+        "two mean PSNRs in dB: at sigma = 0.05, then at sigma = 0.2",
+        (
+            "SURE has to be minimized for each image by itself, over the 41 steps of the grid.",
+            "No coefficient is exempt, not even the coarsest; and the noise of psnr_curve has to "
+            "come from a new generator of seed 0 for each of the two levels.",
         ),
         tolerance=0.001,
     ),
