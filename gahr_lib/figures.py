@@ -4,7 +4,7 @@ Every function draws and returns a matplotlib figure or axes; none shows, saves 
 for good. ``plt.style.use(figures.STYLE)`` at the top of a notebook gives its plots the book's look.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -16,7 +16,17 @@ from torch import Tensor
 from gahr_lib._checks import check_images
 from gahr_lib.errors import ShapeError
 
-__all__ = ["COLOURS", "STYLE", "identity_line", "line", "show_bases", "show_images", "show_signed"]
+__all__ = [
+    "COLOURS",
+    "STYLE",
+    "bright",
+    "identity_line",
+    "line",
+    "show_bases",
+    "show_images",
+    "show_rows",
+    "show_signed",
+]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; each has a dash of its own, so
 # that curves stay apart in black and white.
@@ -133,6 +143,63 @@ def show_bases(
         rows += [image, basis]
         looks += [_GREY, *(_signed(vector) for vector in basis)]
     return _grid(_batch(rows), looks, titles, 1 + len(bases[0]), size)
+
+
+def bright(images: Tensor) -> Tensor:
+    """Return images cut off at black, each divided by its own largest value.
+
+    A bias-free network knows no white, so its samples are of any brightness.
+
+    Parameters
+    ----------
+    images
+        (B, C, H, W), of any scale; a black image stays black.
+    """
+    if images.ndim != 4:
+        raise ShapeError(f"The images have shape {tuple(images.shape)}; expected (B, C, H, W).")
+    cut = images.float().clamp(min=0)
+    return cut / cut.amax(dim=(1, 2, 3), keepdim=True).clamp(min=torch.finfo(cut.dtype).tiny)
+
+
+def show_rows(
+    rows: Mapping[str, Tensor], titles: Sequence[str] | None = None, *, width: float = 7.4
+) -> Figure:
+    """Draw rows of images, each with its name on the left; every image up to its own white.
+
+    Parameters
+    ----------
+    rows
+        Names and images, (B, 1, H, W) with one B for all.
+    titles
+        Of the columns.
+    width
+        Of the figure, in inches.
+
+    Returns
+    -------
+    Figure
+    """
+    batches = [bright(images) for images in rows.values()]
+    columns = len(batches[0])
+    if any(len(batch) != columns for batch in batches):
+        raise ShapeError(
+            f"The rows have {[len(batch) for batch in batches]} images; expected equally many."
+        )
+    # The names on the left take the room of an image and a half.
+    side = width / (columns + 1.5)
+    height = 1.06 * side * len(rows) + (0.25 if titles else 0)
+    figure, axes = plt.subplots(len(rows), columns, figsize=(width, height), squeeze=False)
+    for strip, name, batch in zip(axes, rows, batches, strict=True):
+        for ax, image in zip(strip, _batch(batch), strict=True):
+            ax.axis("off")
+            ax.imshow(image.permute(1, 2, 0).squeeze(2).numpy(), interpolation="nearest", **_GREY)
+        strip[0].text(
+            -0.12, 0.5, name, transform=strip[0].transAxes, ha="right", va="center", fontsize=9
+        )
+    for ax, title in zip(axes[0], titles or (), strict=titles is not None):
+        ax.set_title(title, fontsize=9)
+    plt.close(figure)
+    return figure
 
 
 def identity_line(axes: Axes, label: str = "no denoising") -> None:

@@ -21,6 +21,7 @@ from gahr_lib.models import (
     EquivariantLocalScore,
     LocalScore,
     PatchPosterior,
+    PatchTransformer,
     ResidualNetwork,
     StationaryWiener,
     UNet,
@@ -100,6 +101,9 @@ DENOISERS: dict[str, Callable[[], Denoiser]] = {
     "bf-cnn": small_bf_cnn,
     "unet-with-biases": lambda: small_unet(2, bias=True),
     "bf-cnn-with-biases": lambda: small_bf_cnn(bias=True),
+    "transformer": lambda: PatchTransformer(
+        (1, 8, 8), width=8, layers=2, heads=2, generator=seeded()
+    ).eval(),
     "hard-dct": lambda: BasisThresholding(dct_basis(8, 8)),
     "soft-wavelet": lambda: BasisThresholding(wavelet_basis(8, 8), rule="soft", threshold=1.5),
     "wavelet-shrinkage": lambda: WaveletShrinkage(cycle_spins=2),

@@ -32,6 +32,29 @@ def test_colour_images_keep_their_channels_last():
     np.testing.assert_allclose(drawn.get_array(), images[0].permute(1, 2, 0).numpy())
 
 
+def test_bright_images_reach_white_and_are_cut_off_at_black():
+    images = torch.tensor([[-1.0, 0.5], [0.0, 0.0], [2.0, 4.0]]).reshape(3, 1, 1, 2)
+    expected = torch.tensor([[0.0, 1.0], [0.0, 0.0], [0.5, 1.0]]).reshape(3, 1, 1, 2)
+    assert torch.equal(figures.bright(images), expected)
+    assert torch.equal(figures.bright((images.clamp(min=0) * 50).byte()), expected)
+    with pytest.raises(ShapeError, match=r"\(2, 2\); expected \(B, C, H, W\)"):
+        figures.bright(torch.ones(2, 2))
+
+
+def test_rows_have_their_names_and_columns_their_titles():
+    images = torch.rand((3, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+    figure = figures.show_rows({"first": images, "second": images / 2}, ["a", "b", "c"])
+    drawn = pictures(figure)
+    assert len(drawn) == 6
+    for above, below in zip(drawn[:3], drawn[3:], strict=True):
+        np.testing.assert_allclose(above.get_array(), below.get_array())
+    names = [[text.get_text() for text in ax.texts] for ax in figure.axes]
+    assert names == [["first"], [], [], ["second"], [], []]
+    assert [ax.get_title() for ax in figure.axes] == ["a", "b", "c", "", "", ""]
+    with pytest.raises(ShapeError, match=r"\[3, 2\] images; expected equally many"):
+        figures.show_rows({"first": images, "second": images[:2]})
+
+
 def test_signed_images_are_white_at_zero():
     images = torch.randn((2, 1, 6, 6), generator=torch.Generator().manual_seed(0))
     for drawn in pictures(figures.show_signed(images)):

@@ -9,11 +9,11 @@ from torch import Tensor
 from gahr_lib import data
 from gahr_lib.analysis import harmonicity, jacobian
 from gahr_lib.analysis.bootstrap import resampled_means
+from gahr_lib.claims.cached import current_result
 from gahr_lib.claims.claim import Measured
 from gahr_lib.noise import add_noise
 from gahr_lib.zoo import load_denoiser
 from gahr_lib.zoo.experiments import Harmonics, Shuffled
-from gahr_lib.zoo.results import load_result
 
 __all__ = ["MEASURES"]
 
@@ -71,14 +71,14 @@ def _bias() -> Measured:
 
 
 def _shuffled_loss() -> Measured:
-    result = load_result("shuffled", Shuffled)
+    result = current_result("shuffled", Shuffled)
     level = int((result.input_psnr - 12).abs().argmin())  # about figure 21's noise of 0.3
     at = result.names.index("network")
     return Measured.of_mean((result.plain - result.shuffled)[at, level])
 
 
 def _shuffled_slope() -> Measured:
-    result = load_result("shuffled", Shuffled)
+    result = current_result("shuffled", Shuffled)
     at, weak = result.names.index("network"), result.input_psnr >= 20
     inputs = result.input_psnr[weak].double()
     inputs = inputs - inputs.mean()
@@ -87,7 +87,7 @@ def _shuffled_slope() -> Measured:
 
 
 def _permuted_wiener() -> Measured:
-    result = load_result("shuffled", Shuffled)
+    result = current_result("shuffled", Shuffled)
     at = result.names.index("Wiener")
     return Measured(float((result.shuffled - result.plain)[at].abs().max()))
 
@@ -111,7 +111,7 @@ def _own() -> list[jacobian.Eigenbasis]:
 
 
 def _found(name: str) -> tuple[Harmonics, int]:
-    measured = load_result("harmonics", Harmonics)
+    measured = current_result("harmonics", Harmonics)
     return measured, measured.names.index(name)
 
 

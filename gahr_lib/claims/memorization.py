@@ -8,7 +8,6 @@ and a part of which is computed again.
 import math
 from collections.abc import Callable
 from functools import cache, partial
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from torch.nn.functional import avg_pool2d
 
 from gahr_lib import data, schedules
 from gahr_lib.analysis.neighbours import nearest_by_distance
-from gahr_lib.analysis.results import Result
+from gahr_lib.claims.cached import current_result
 from gahr_lib.claims.claim import Measured
 from gahr_lib.errors import DataFileError
 from gahr_lib.metrics import mse
@@ -24,14 +23,11 @@ from gahr_lib.models import EmpiricalOptimum
 from gahr_lib.noise import add_noise
 from gahr_lib.sampling import sample
 from gahr_lib.zoo import LADDER, experiments, load_denoiser
-from gahr_lib.zoo.results import is_current_result, load_result
 
 __all__ = ["MEASURES"]
 
 _AGAIN = 4  # samples drawn again
 _CLOSE = 0.02  # of cosines, and of decibels: what two machines differ by
-
-_Kind = TypeVar("_Kind", bound=Result)
 
 
 def _optimum_copies() -> Measured:
@@ -157,7 +153,7 @@ def _climbed(n: int, decibels: int) -> experiments.Ladder:
 
 def _ladder(sizes: tuple[int, ...]) -> experiments.Ladder:
     """Return the cached ladder, some sizes of which are compared with measurements made now."""
-    cached = _cached("ladder", experiments.Ladder)
+    cached = current_result("ladder", experiments.Ladder)
     level = _at_20_decibels(cached)
     for n in sizes:
         row, again = int((cached.n_train == n).nonzero()), _climbed(n, 20)
@@ -174,7 +170,7 @@ def _at_20_decibels(ladder: experiments.Ladder) -> int:
 def _drawn(n: int, dark: bool = False) -> experiments.Samples:
     """Return the cached samples of a pair, the first of which are compared with ones drawn now."""
     name = f"dim-samples-{n}" if dark else f"samples-{n}"
-    cached = _cached(name, experiments.Samples)
+    cached = current_result(name, experiments.Samples)
     config = experiments.DIM if dark else experiments.SAMPLING
     again = experiments.draw_samples(n, _AGAIN, config=config)
     for entry in ("similarity", "to_own"):
@@ -188,16 +184,6 @@ def _compare(name: str, cached: Tensor, again: Tensor) -> None:
             f"The result {name} differs by {difference:.2g} from what is computed now; expected "
             f"{_CLOSE:g} at most. Make it again with gahr zoo build, and look what has changed."
         )
-
-
-def _cached(name: str, kind: type[_Kind]) -> _Kind:
-    """Return a cached result, or raise `DataFileError` if it is one of other networks."""
-    if not is_current_result(name):
-        raise DataFileError(
-            f"The result {name} is damaged, or made of other networks than those that are there. "
-            "Make it again with gahr zoo build."
-        )
-    return load_result(name, kind)
 
 
 def _crossing(gaps: list[float], level: float) -> float:

@@ -7,7 +7,6 @@ are there.
 
 from collections.abc import Callable
 from functools import cache
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -15,21 +14,17 @@ from torch import Tensor
 from gahr_lib import data
 from gahr_lib.analysis.evaluation import psnr_curve
 from gahr_lib.analysis.jacobian import jacobian
-from gahr_lib.analysis.results import Result
+from gahr_lib.claims.cached import current_result
 from gahr_lib.claims.claim import Measured
-from gahr_lib.errors import DataFileError
 from gahr_lib.models import PatchPosterior, ResidualNetwork
 from gahr_lib.noise import add_noise
 from gahr_lib.zoo import experiments, load_denoiser
-from gahr_lib.zoo.results import is_current_result, load_result
 
 __all__ = ["MEASURES"]
 
-_Kind = TypeVar("_Kind", bound=Result)
-
 
 def _machine_samples() -> Measured:
-    found = _cached("mosaics", experiments.Mosaics)
+    found = current_result("mosaics", experiments.Mosaics)
     machines = [found.names.index(name) for name in ("patches", "local", "equivariant")]
     medians = found.r2[machines].median(dim=1).values
     best = found.r2[machines[int(medians.argmax())]]
@@ -46,7 +41,7 @@ def _patches_near() -> Measured:
 
 
 def _twin_nearer() -> Measured:
-    found = _cached("likeness", experiments.Likeness)
+    found = current_result("likeness", experiments.Likeness)
     row, level = list(found.n_train.tolist()).index(1_000), 2
     twin = found.distance[row, found.machines.index("twin"), level]
     sides = [i for i, name in enumerate(found.machines) if name.startswith("patches")]
@@ -55,21 +50,21 @@ def _twin_nearer() -> Measured:
 
 
 def _nearer_to_gaussian() -> Measured:
-    found = _cached("likeness", experiments.Likeness)
+    found = current_result("likeness", experiments.Likeness)
     few, many = (list(found.n_train.tolist()).index(n) for n in (100, 30_000))
     r2 = found.r2[:, found.machines.index("wiener"), 2]
     return Measured.of_mean(r2[many] - r2[few])
 
 
 def _gaussian_in_weak_noise() -> Measured:
-    found = _cached("likeness", experiments.Likeness)
+    found = current_result("likeness", experiments.Likeness)
     many = list(found.n_train.tolist()).index(30_000)
     distance = found.distance[many, found.machines.index("wiener"), 0]
     return _ratio(distance, found.network_error[many, 0])
 
 
 def _footprint_of(name: str, reference: str) -> Measured:
-    found = _cached("footprints", experiments.Footprints)
+    found = current_result("footprints", experiments.Footprints)
     ours, theirs = (
         found.on_grid[found.names.index(which)].double().mean(dim=2) for which in (name, reference)
     )
@@ -78,7 +73,7 @@ def _footprint_of(name: str, reference: str) -> Measured:
 
 
 def _footprint_of_shuffled() -> Measured:
-    found = _cached("footprints", experiments.Footprints)
+    found = current_result("footprints", experiments.Footprints)
     ours = found.on_grid[found.names.index("UNet, shuffled")].double().mean(dim=(0, 1))
     # Weights that know nothing of the grid are as good as equal ones.
     places = experiments.places_when_shuffled(experiments.PIXELS)
@@ -87,7 +82,7 @@ def _footprint_of_shuffled() -> Measured:
 
 
 def _onset_power(field: str, level: float) -> Measured:
-    found = _cached("onsets", experiments.Onsets)
+    found = current_result("onsets", experiments.Onsets)
     # The first moments run again; they are all that the onset of good denoising needs.
     early = tuple(found.steps[:4].tolist())
     again = experiments.watch_onsets([4], early)
@@ -119,20 +114,20 @@ def _lead_of_width() -> Measured:
 
 
 def _other_relatives() -> Measured:
-    found = _cached("relatives", experiments.Relatives)
+    found = current_result("relatives", experiments.Relatives)
     samples = len(found.same) // 2
     return Measured.of_mean(1 - found.same[:samples].double())
 
 
 def _nearer_than_real() -> Measured:
-    found = _cached("relatives", experiments.Relatives)
+    found = current_result("relatives", experiments.Relatives)
     samples, real = found.ssim_to[:, 0].chunk(2)
     ours, theirs = Measured.of_mean(samples), Measured.of_mean(real)
     return Measured(ours.value - theirs.value, (ours.spread**2 + theirs.spread**2) ** 0.5)
 
 
 def _dense_twins() -> Measured:
-    found = _cached("dim-samples-30000", experiments.Samples)
+    found = current_result("dim-samples-30000", experiments.Samples)
     far, *_, near = found.to_own.argsort().chunk(3)
     ours, theirs = (Measured.of_mean(found.similarity[part]) for part in (near, far))
     return Measured(ours.value - theirs.value, (ours.spread**2 + theirs.spread**2) ** 0.5)
@@ -154,23 +149,13 @@ def _blocks() -> Measured:
 
 @cache
 def _transformer() -> ResidualNetwork:
-    return _cached("transformer", experiments.TrainedTransformer).denoiser()
+    return current_result("transformer", experiments.TrainedTransformer).denoiser()
 
 
 def _span(network: ResidualNetwork, k: int = 20) -> Tensor:
     y = add_noise(data.fashion("test", n=4)[3:], 0.15, generator=_noise())
     matrix = jacobian(network, y).double()
     return torch.linalg.eigh(matrix + matrix.T).eigenvectors[:, -k:]
-
-
-@cache
-def _cached(name: str, kind: type[_Kind]) -> _Kind:
-    if not is_current_result(name):
-        raise DataFileError(
-            f"The result {name} was not made of the networks that are there. Make it again with "
-            "gahr zoo build."
-        )
-    return load_result(name, kind)
 
 
 def _median(values: Tensor) -> Measured:

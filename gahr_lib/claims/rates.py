@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from gahr_lib.analysis.rates import fit_slope
+from gahr_lib.claims.cached import current_result
 from gahr_lib.claims.claim import Measured
 from gahr_lib.data.disc_images import draw_disc_parameters
 from gahr_lib.zoo import experiments, load_denoiser
-from gahr_lib.zoo.results import load_result
 
 __all__ = ["MEASURES"]
 
@@ -105,11 +105,11 @@ MEASURES: dict[str, Callable[[], Measured]] = {
 
 def _curves(data: str, alpha: int | None = None) -> experiments.ClassCurves:
     name = data if alpha is None else f"{data}-{alpha}"
-    return load_result(f"curves-{name}", experiments.ClassCurves)
+    return current_result(f"curves-{name}", experiments.ClassCurves)
 
 
 def _spectra(data: str) -> experiments.Spectra:
-    return load_result(f"spectra-{data}", experiments.Spectra)
+    return current_result(f"spectra-{data}", experiments.Spectra)
 
 
 @cache

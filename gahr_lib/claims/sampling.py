@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gahr_lib.analysis.memorization import sample_pairs
 from gahr_lib.analysis.neighbours import nearest_by_cosine
+from gahr_lib.claims.cached import current_result
 from gahr_lib.claims.claim import Measured
 from gahr_lib.data import fashion
 from gahr_lib.inverse_problems import block_super_resolution, solve
@@ -15,7 +16,6 @@ from gahr_lib.noise import add_noise
 from gahr_lib.sampling import SampleConfig, sample, sample_steps
 from gahr_lib.schedules import expected_schedule
 from gahr_lib.zoo import experiments, load_denoiser
-from gahr_lib.zoo.results import load_result
 
 __all__ = ["MEASURES"]
 
@@ -42,7 +42,7 @@ def _plan() -> Measured:
 
 
 def _twins() -> Measured:
-    pairs = load_result("partings", experiments.Partings).similarity
+    pairs = current_result("partings", experiments.Partings).similarity
     # A part of them again, so that the cached numbers cannot stand for another sampler.
     networks = (load_denoiser("fashion", n_train=30_000, half=half) for half in ("A", "B"))
     ends = (sample(f, 8, config=experiments.CLOTHES, generator=_seed()) for f in networks)
@@ -53,7 +53,7 @@ def _twins() -> Measured:
 
 
 def _parting() -> Measured:
-    found = load_result("partings", experiments.Partings)
+    found = current_result("partings", experiments.Partings)
     start_alike = found.along[:, :2].mean(dim=1) > 0.8
     return Measured.of_mean((start_alike & (found.similarity < 0.7)).float())
 

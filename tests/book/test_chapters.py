@@ -136,7 +136,7 @@ def test_alt_texts_of_figures_say_something(notebook):
 def test_every_exercise_has_a_solution_behind_a_button(prose):
     exercises = [b for name in ("exercise", "exercise-start") for b in blocks(prose, name)]
     labels = [re.search(r"^:label: +(\S+)", block, flags=re.MULTILINE) for block in exercises]
-    assert exercises
+    assert len(exercises) >= 6
     assert all(labels), "an exercise without a label"
     solutions = [b for name in ("solution", "solution-start") for b in blocks(prose, name)]
     solved = [block.split("\n", 1)[0].strip() for block in solutions]
