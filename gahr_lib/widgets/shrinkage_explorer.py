@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import anywidget
 import torch
 import traitlets
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from gahr_lib import bases, metrics
@@ -15,7 +15,8 @@ from gahr_lib.analysis import eigenbasis
 from gahr_lib.analysis.shrinkage import oracle_factors
 from gahr_lib.errors import ConfigError, ShapeError, SigmaError
 from gahr_lib.noise import standard_noise
-from gahr_lib.widgets import _front_end, _still
+from gahr_lib.widgets import _front_end
+from gahr_lib.widgets._explorer import Explorer, png
 
 __all__ = ["BASES", "FACTORS", "Shrinkage", "ShrinkageExplorer"]
 
@@ -43,7 +44,7 @@ class Shrinkage:
     factors: Tensor
 
 
-class ShrinkageExplorer(anywidget.AnyWidget):
+class ShrinkageExplorer(Explorer):
     """Keep M coefficients of a noisy image in a basis, shrink them or not, see what comes of it.
 
     The reader chooses the image, the noise, the basis, M and the factors; the explorer shows the
@@ -96,7 +97,6 @@ class ShrinkageExplorer(anywidget.AnyWidget):
     _esm = _front_end.source(
         "draw.js", "shrinkage_numbers.js", "shrinkage_plot.js", "shrinkage_explorer.js"
     )
-    _css = _front_end.source("explorer.css")
 
     image = traitlets.Int(0).tag(sync=True)
     sigma = traitlets.Float().tag(sync=True)
@@ -166,6 +166,42 @@ class ShrinkageExplorer(anywidget.AnyWidget):
     def noisy(self) -> Tensor:
         """Return the image that the explorer shows as noisy, (1, 1, H, W)."""
         return self._images[self.image, None] + self.sigma * self._noise[self.image, None]
+
+    def describe(self) -> str:
+        """Return in a sentence what the explorer shows."""
+        shown = self.shrinkage()
+        how = "shrunk" if self.factors == "shrinkage" else "kept as they are"
+        return (
+            f"{self._names[self.image]} with noise of sigma = {self.sigma:g}; "
+            f"M = {min(self.kept, len(shown.vectors))} of {len(shown.clean)} coefficients in the "
+            f"{self.basis} basis, {how}, give PSNR {self.psnr():.1f} dB."
+        )
+
+    def still(self) -> bytes:
+        """Return the three images and the coefficients as a PNG."""
+        shown = self.shrinkage()
+        kept = min(self.kept, len(shown.vectors))
+        figure = Figure(figsize=(7.4, 2.3), dpi=120, layout="constrained")
+        axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.5])
+        images = {
+            "clean": self._images[self.image, None],
+            f"noisy, $\\sigma = {self.sigma:g}$": self.noisy(),
+            f"denoised, {self.psnr():.1f} dB": self.denoised(),
+        }
+        for axis, (title, image) in zip(axes, images.items(), strict=False):
+            axis.imshow(image[0, 0].numpy(), cmap="gray", vmin=0, vmax=1)
+            axis.set_title(title, fontsize=9)
+            axis.set_axis_off()
+        k = torch.arange(1, len(shown.clean) + 1).numpy()
+        axes[3].loglog(k, shown.noisy.abs().numpy(), ".", ms=2, color="#d55e00", label="noisy")
+        clean = shown.clean.abs().clamp_min(1e-4).numpy()
+        axes[3].loglog(k, clean, color="#0072b2", label="clean")
+        axes[3].axvline(kept + 0.5, color="black", lw=1)
+        axes[3].set_ylim(self.sigma / 50)
+        axes[3].set_title(f"coefficients, M = {kept}", fontsize=9)
+        axes[3].tick_params(labelsize=7)
+        axes[3].legend(fontsize=7)
+        return png(figure)
 
     def shrinkage(self) -> Shrinkage:
         """Return the coefficients and factors that the explorer shows."""
@@ -248,13 +284,6 @@ class ShrinkageExplorer(anywidget.AnyWidget):
             f"ShrinkageExplorer(image={self._names[self.image]!r}, sigma={self.sigma:g}, "
             f"basis={self.basis!r}, kept={self.kept}, factors={self.factors!r})"
         )
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Return the widget, and a still picture of it for readers without JavaScript."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is not None:
-            bundle[0]["text/html"] = _still.html(self, bundle[0])
-        return bundle
 
 
 def _checked_sigmas(sigmas: Sequence[float]) -> tuple[float, ...]:

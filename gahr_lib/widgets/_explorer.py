@@ -1,0 +1,57 @@
+"""What all explorers share in Python: their style, and a still picture for pages without scripts."""
+
+import base64
+import html
+import io
+import json
+from abc import abstractmethod
+from typing import Any
+
+import anywidget
+from matplotlib.figure import Figure
+
+from gahr_lib.widgets import _front_end
+
+__all__ = ["Explorer", "png"]
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class Explorer(anywidget.AnyWidget):
+    """A widget that Python computes once and the reader's browser draws, with a still picture."""
+
+    _css = _front_end.source("explorer.css")
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return in a sentence what the explorer shows."""
+
+    @abstractmethod
+    def still(self) -> bytes:
+        """Return what the explorer shows, as a PNG."""
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return the widget, and a still picture of it for readers without JavaScript.
+
+        Notebook front ends that run widgets prefer the view of the widget itself. A page that shows
+        the picture instead has it until its script has drawn the explorer in its place.
+        """
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        view = json.dumps(bundle[0][_VIEW]).replace("</", "<\\/")
+        alt = html.escape(self.describe(), quote=True)
+        data = base64.b64encode(self.still()).decode()
+        bundle[0]["text/html"] = (
+            '<div data-widget><img data-still style="max-width: 100%" '
+            f'src="data:image/png;base64,{data}" alt="{alt}">'
+            f'<script type="{_VIEW}">{view}</script></div>'
+        )
+        return bundle
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as a PNG that is the same every time."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
