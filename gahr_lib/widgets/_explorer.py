@@ -1,4 +1,4 @@
-"""What all explorers share in Python: their style, and a still picture for pages without scripts."""
+"""What explorers share in Python: their style, and a still picture for pages without scripts."""
 
 import base64
 import html
