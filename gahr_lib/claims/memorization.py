@@ -14,10 +14,12 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from gahr_lib import data, schedules
-from gahr_lib.analysis.neighbours import nearest_by_distance
+from gahr_lib.analysis.memorization import sample_pairs
+from gahr_lib.analysis.neighbours import nearest_by_cosine, nearest_by_distance
 from gahr_lib.claims.cached import current_result
 from gahr_lib.claims.claim import Measured
 from gahr_lib.errors import DataFileError
+from gahr_lib.jobs.measurements import card_noise
 from gahr_lib.metrics import mse
 from gahr_lib.models import EmpiricalOptimum
 from gahr_lib.noise import add_noise
@@ -27,6 +29,7 @@ from gahr_lib.zoo import LADDER, experiments, load_denoiser
 __all__ = ["MEASURES"]
 
 _AGAIN = 4  # samples drawn again
+_SHIPPED = 500  # training images of a half that come with the package
 _CLOSE = 0.02  # of cosines, and of decibels: what two machines differ by
 
 
@@ -172,9 +175,12 @@ def _drawn(n: int, dark: bool = False) -> experiments.Samples:
     name = f"dim-samples-{n}" if dark else f"samples-{n}"
     cached = current_result(name, experiments.Samples)
     config = experiments.DIM if dark else experiments.SAMPLING
-    again = experiments.draw_samples(n, _AGAIN, config=config)
-    for entry in ("similarity", "to_own"):
-        _compare(name, getattr(cached, entry)[:_AGAIN], getattr(again, entry))
+    a, b = (load_denoiser("fashion", n_train=n, half=half) for half in ("A", "B"))
+    again = sample_pairs(a, b, _AGAIN, config=config, generator=card_noise())
+    _compare(name, cached.similarity[:_AGAIN], again.similarity)
+    if n <= _SHIPPED:
+        own = data.fashion("train", half="A", n=n)
+        _compare(name, cached.to_own[:_AGAIN], nearest_by_cosine(again.a, own, 1).values[:, 0])
     return cached
 
 
