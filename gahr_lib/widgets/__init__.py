@@ -4,6 +4,16 @@ Each is one Python file, which computes, and JavaScript files of its own, which 
 `explorer.css` are shared. They need the packages of the extra ``notebook``.
 """
 
+from gahr_lib.widgets.eigenbasis_explorer import EigenbasisExplorer
+from gahr_lib.widgets.filter_explorer import FilterExplorer
+from gahr_lib.widgets.memorization_explorer import MemorizationExplorer
+from gahr_lib.widgets.sampler_explorer import SamplerExplorer
 from gahr_lib.widgets.shrinkage_explorer import ShrinkageExplorer
 
-__all__ = ["ShrinkageExplorer"]
+__all__ = [
+    "EigenbasisExplorer",
+    "FilterExplorer",
+    "MemorizationExplorer",
+    "SamplerExplorer",
+    "ShrinkageExplorer",
+]

@@ -5,14 +5,17 @@ import html
 import io
 import json
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import anywidget
 from matplotlib.figure import Figure
 
+from gahr_lib._checks import check_sigma
+from gahr_lib.errors import SigmaError
 from gahr_lib.widgets import _front_end
 
-__all__ = ["Explorer", "png"]
+__all__ = ["Explorer", "checked_sigmas", "png"]
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -55,3 +58,19 @@ def png(figure: Figure) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
+
+
+def checked_sigmas(sigmas: Sequence[float]) -> tuple[float, ...]:
+    """Return noise levels as a tuple, or raise `SigmaError` if they are not several above 0."""
+    try:
+        levels = tuple(sigmas)
+    except TypeError as error:
+        raise SigmaError(f"sigmas is {sigmas!r}; expected several noise levels.") from error
+    for sigma in levels:
+        check_sigma(sigma, name="each of sigmas")
+    levels = tuple(float(sigma) for sigma in levels)
+    if not levels or min(levels) <= 0 or len(set(levels)) < len(levels):
+        raise SigmaError(
+            f"sigmas is {sigmas!r}; expected at least one noise level, each above 0 and given once."
+        )
+    return levels

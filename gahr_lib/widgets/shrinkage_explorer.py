@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gahr_lib import bases, metrics
-from gahr_lib._checks import check_images, check_sigma
+from gahr_lib._checks import check_images
 from gahr_lib.analysis import eigenbasis
 from gahr_lib.analysis.shrinkage import oracle_factors
 from gahr_lib.errors import ConfigError, ShapeError, SigmaError
 from gahr_lib.noise import standard_noise
 from gahr_lib.widgets import _front_end
-from gahr_lib.widgets._explorer import Explorer, png
+from gahr_lib.widgets._explorer import Explorer, checked_sigmas, png
 
 __all__ = ["BASES", "FACTORS", "Shrinkage", "ShrinkageExplorer"]
 
@@ -122,7 +122,7 @@ class ShrinkageExplorer(Explorer):
                 f"images have {images.shape[1]} channels; expected 1, since the fixed bases are "
                 "those of grey images. Average the channels: images.mean(1, keepdim=True)."
             )
-        self._sigmas = _checked_sigmas(sigmas)
+        self._sigmas = checked_sigmas(sigmas)
         self._names = tuple(names or (f"image {i}" for i in range(len(images))))
         if len(self._names) != len(images):
             raise ConfigError(
@@ -284,21 +284,6 @@ class ShrinkageExplorer(Explorer):
             f"ShrinkageExplorer(image={self._names[self.image]!r}, sigma={self.sigma:g}, "
             f"basis={self.basis!r}, kept={self.kept}, factors={self.factors!r})"
         )
-
-
-def _checked_sigmas(sigmas: Sequence[float]) -> tuple[float, ...]:
-    try:
-        levels = tuple(sigmas)
-    except TypeError as error:
-        raise SigmaError(f"sigmas is {sigmas!r}; expected several noise levels.") from error
-    for sigma in levels:
-        check_sigma(sigma, name="each of sigmas")
-    levels = tuple(float(sigma) for sigma in levels)
-    if not levels or min(levels) <= 0 or len(set(levels)) < len(levels):
-        raise SigmaError(
-            f"sigmas is {sigmas!r}; expected at least one noise level, each above 0 and given once."
-        )
-    return levels
 
 
 def _network_bases(
