@@ -134,7 +134,7 @@ class SamplerExplorer(Explorer):
 
     @property
     def level(self) -> float:
-        """The noise level of the moment that is shown: no network finds more."""
+        """The noise level of the moment that is shown; no network finds more."""
         return float(self._pair().levels[self.moment])
 
     def shown(self, network: str) -> Moment:

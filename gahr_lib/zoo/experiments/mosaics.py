@@ -32,8 +32,8 @@ SIDES_BY_SIGMA: Mapping[str, Mapping[float, int]] = MappingProxyType(
         "equivariant": {0.05: 3, 0.1: 5, 0.2: 7, 0.4: 13, 0.8: 19},
     }
 )
-"""Sides of patches in pixels: of a few tables those with which machines best explained what the
-network of 1,000 images drew from other noises."""
+"""The sides of patches, in pixels, with which machines best explained what the network of 1,000
+images drew from other noises, out of a few tables."""
 
 _STEPS = falling_sigmas(25, sigma_0=1.0, sigma_inf=0.02)
 _MEAN = 0.3  # about that of the images, with which the noise is filled up

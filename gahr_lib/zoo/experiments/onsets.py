@@ -17,10 +17,10 @@ from gahr_lib.zoo.networks import load_denoiser
 __all__ = ["ONSET_STEPS", "ONSET_TRAINING", "Onsets", "crossing", "watch_onsets"]
 
 ONSET_STEPS = tuple(round(40 * 2 ** (i / 4)) for i in range(31))
-"""When the networks are measured: from 40 steps on, by equal ratios, to 7,241."""
+"""The steps after which networks are measured, by equal ratios from 40 to 7,241."""
 
 ONSET_TRAINING = TrainConfig(steps=40_000, batch_size=16, warmup=50, average=0.98, sigma_power=1.5)
-"""How they are trained: stopped long before the end, so that the learning rate hardly falls."""
+"""Their training, stopped long before its end, so that the learning rate hardly falls."""
 
 _SIGMA = 0.1
 _IMAGES = 128

@@ -20,7 +20,7 @@ __all__ = ["TRANSFORMER", "TrainedTransformer", "train_transformer"]
 TRANSFORMER = TrainConfig(
     steps=10_000, batch_size=16, optimizer="adam", learning_rate=4e-3, warmup=300, sigma_power=1.5
 )
-"""How the transformer is trained: with Adam, unlike the UNets, and in 10,000 steps of 16 images."""
+"""The training of the transformer, with Adam, unlike the UNets, in 10,000 steps of 16 images."""
 
 _FIRST = 20  # steps whose losses are kept, so that a test can take them again
 _IMAGES = 500
