@@ -23,7 +23,8 @@ _SMOOTH = [
 _DISCS = [
     "Twice the width (456,832 parameters, after 6,373 of its 8,000 steps): 1.2 to 1.5 dB more "
     "between 20 and 40 dB of input. At sigma 0.04 the sixth eigenvalue is 0.98 of the fifth, in "
-    "the median of four discs, where it is 0.94 at this width: capacity alone does not bring the gap."
+    "the median of four discs, where it is 0.94 at this width: capacity alone does not bring the "
+    "gap.",
 ]
 
 
