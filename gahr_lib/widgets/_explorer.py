@@ -5,17 +5,17 @@ import html
 import io
 import json
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anywidget
 from matplotlib.figure import Figure
 
 from gahr_lib._checks import check_sigma
-from gahr_lib.errors import SigmaError
+from gahr_lib.errors import ConfigError, SigmaError
 from gahr_lib.widgets import _front_end
 
-__all__ = ["Explorer", "checked_sigmas", "png"]
+__all__ = ["Explorer", "checked_sigmas", "png", "refuse_others"]
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -74,3 +74,17 @@ def checked_sigmas(sigmas: Sequence[float]) -> tuple[float, ...]:
             f"sigmas is {sigmas!r}; expected at least one noise level, each above 0 and given once."
         )
     return levels
+
+
+def refuse_others(choices: Mapping[str, Any], allowed: Mapping[str, Sequence[Any]]) -> None:
+    """Raise `SigmaError` for a noise level, or `ConfigError`, if a choice is not an allowed one."""
+    for name, value in choices.items():
+        if name in allowed and value not in allowed[name]:
+            expected = allowed[name]
+            text = (
+                f"a whole number from {expected[0]} to {expected[-1]}"
+                if isinstance(expected, range)
+                else "one of " + ", ".join(map(repr, expected))
+            )
+            error = SigmaError if name == "sigma" else ConfigError
+            raise error(f"{name} is {value!r}; expected {text}.")

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from gahr_lib import metrics
 from gahr_lib._checks import check_count, check_images
-from gahr_lib.errors import ConfigError, ShapeError, SigmaError
+from gahr_lib.errors import ConfigError, ShapeError
 from gahr_lib.noise import standard_noise
 from gahr_lib.widgets import _front_end
 from gahr_lib.widgets._expansions import Answer, Expansion, expand, packed_sums, packed_vectors
-from gahr_lib.widgets._explorer import Explorer, checked_sigmas, png
+from gahr_lib.widgets._explorer import Explorer, checked_sigmas, png, refuse_others
 
 __all__ = ["VECTORS", "EigenbasisExplorer"]
 
@@ -225,16 +225,7 @@ class EigenbasisExplorer(Explorer):
             "vectors": VECTORS,
             "index": range(1, self._kept + 1),
         }
-        for name, value in choices.items():
-            if name in allowed and value not in allowed[name]:
-                expected = allowed[name]
-                text = (
-                    f"a whole number from {expected[0]} to {expected[-1]}"
-                    if isinstance(expected, range)
-                    else "one of " + ", ".join(map(repr, expected))
-                )
-                error = SigmaError if name == "sigma" else ConfigError
-                raise error(f"{name} is {value!r}; expected {text}.")
+        refuse_others(choices, allowed)
 
     def __repr__(self) -> str:
         return (

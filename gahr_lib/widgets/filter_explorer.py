@@ -12,10 +12,10 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from gahr_lib._checks import check_images
-from gahr_lib.errors import ConfigError, ShapeError, SigmaError
+from gahr_lib.errors import ConfigError, ShapeError
 from gahr_lib.noise import standard_noise
 from gahr_lib.widgets import _front_end
-from gahr_lib.widgets._explorer import Explorer, checked_sigmas, png
+from gahr_lib.widgets._explorer import Explorer, checked_sigmas, png, refuse_others
 from gahr_lib.widgets.filter_windows import answers, distinct, largest_reach, measure, pack
 
 __all__ = ["Filter", "FilterExplorer"]
@@ -297,16 +297,7 @@ class FilterExplorer(Explorer):
             "row": range(self._images.shape[-2]),
             "column": range(self._images.shape[-1]),
         }
-        for name, value in choices.items():
-            if name in allowed and value not in allowed[name]:
-                expected = allowed[name]
-                text = (
-                    f"a whole number from 0 to {len(expected) - 1}"
-                    if isinstance(expected, range)
-                    else "one of " + ", ".join(map(repr, expected))
-                )
-                error = SigmaError if name == "sigma" else ConfigError
-                raise error(f"{name} is {value!r}; expected {text}.")
+        refuse_others(choices, allowed)
 
     def __repr__(self) -> str:
         return (

@@ -13,10 +13,10 @@ from gahr_lib import bases, metrics
 from gahr_lib._checks import check_images
 from gahr_lib.analysis import eigenbasis
 from gahr_lib.analysis.shrinkage import oracle_factors
-from gahr_lib.errors import ConfigError, ShapeError, SigmaError
+from gahr_lib.errors import ConfigError, ShapeError
 from gahr_lib.noise import standard_noise
 from gahr_lib.widgets import _front_end
-from gahr_lib.widgets._explorer import Explorer, checked_sigmas, png
+from gahr_lib.widgets._explorer import Explorer, checked_sigmas, png, refuse_others
 
 __all__ = ["BASES", "FACTORS", "Shrinkage", "ShrinkageExplorer"]
 
@@ -268,16 +268,7 @@ class ShrinkageExplorer(Explorer):
             "kept": range(self._images[0].numel() + 1),
             "factors": FACTORS,
         }
-        for name, value in choices.items():
-            if name in allowed and value not in allowed[name]:
-                expected = allowed[name]
-                text = (
-                    f"a whole number from 0 to {len(expected) - 1}"
-                    if isinstance(expected, range)
-                    else "one of " + ", ".join(map(repr, expected))
-                )
-                error = SigmaError if name == "sigma" else ConfigError
-                raise error(f"{name} is {value!r}; expected {text}.")
+        refuse_others(choices, allowed)
 
     def __repr__(self) -> str:
         return (
