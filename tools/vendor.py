@@ -1,6 +1,7 @@
-"""Bring third-party browser files into book/_static/vendor, so that a page asks no other host.
+"""Bring third-party browser files into the folders that use them, so that a page asks no other host.
 
     python tools/vendor.py            fetch the packages below with npm, check and copy them
+    python tools/vendor.py NAME ...   only those
     python tools/vendor.py --check    compare the copies with their SHA-256, without a network
 
 To take a new release, change its version and archive hash below and run the first command.
@@ -16,13 +17,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-VENDOR = Path(__file__).parents[1] / "book" / "_static" / "vendor"
+ROOT = Path(__file__).parents[1]
+PAGES = "book/_static/vendor"  # what pages of the book load
 SUMS = "SHA256SUMS"
 
 
 @dataclass(frozen=True)
 class Package:
-    """An npm package, and which of its files the book needs."""
+    """An npm package, and which of its files the project needs."""
 
     name: str
     version: str
@@ -31,6 +33,12 @@ class Package:
     root: str  # the folder inside the archive that becomes the vendored one
     patterns: tuple[str, ...]
     unwanted: tuple[str, ...] = ()
+    shelf: str = PAGES  # the folder of the project that holds the vendored one
+    licence_file: str = "LICENSE"
+
+    @property
+    def target(self) -> Path:
+        return ROOT / self.shelf / self.name.split("/")[-1]
 
 
 PACKAGES = [
@@ -67,7 +75,7 @@ def fetch(package: Package, scratch: Path) -> Path:
 
 
 def copy(package: Package, unpacked: Path) -> None:
-    target = VENDOR / package.name
+    target = package.target
     shutil.rmtree(target, ignore_errors=True)
     root = unpacked / package.root
     for pattern in package.patterns:
@@ -76,41 +84,43 @@ def copy(package: Package, unpacked: Path) -> None:
                 copied = target / file.relative_to(root)
                 copied.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copied)
-    shutil.copyfile(unpacked / "LICENSE", target / "LICENSE")
+    shutil.copyfile(unpacked / package.licence_file, target / "LICENSE")
     files = [file for file in sorted(target.rglob("*")) if file.is_file()]
     sums = "".join(f"{sha256(file)}  {file.relative_to(target).as_posix()}\n" for file in files)
     (target / SUMS).write_text(sums)
 
 
-def write_list() -> None:
-    rows = [
-        f"| [{p.name}]({p.name}) | {p.version} | {p.licence} | `{p.archive_sha256}` |\n"
-        for p in PACKAGES
-    ]
-    (VENDOR / "VENDORED.md").write_text(
-        "# Files of others\n\n"
-        "Copied unchanged from npm packages by `tools/vendor.py`, which also writes this page.\n"
-        f"Each folder holds the licence of its files and their SHA-256 in {SUMS}.\n\n"
-        "| package | version | licence | SHA-256 of the npm archive |\n"
-        "|---|---|---|---|\n" + "".join(rows)
-    )
+def write_lists() -> None:
+    for shelf in sorted({package.shelf for package in PACKAGES}):
+        rows = [
+            f"| [{p.name}]({p.target.name}) | {p.version} | {p.licence} | `{p.archive_sha256}` |\n"
+            for p in PACKAGES
+            if p.shelf == shelf
+        ]
+        (ROOT / shelf / "VENDORED.md").write_text(
+            "# Files of others\n\n"
+            "Copied unchanged from npm packages by `tools/vendor.py`, which also writes this page.\n"
+            f"Each folder holds the licence of its files and their SHA-256 in {SUMS}.\n\n"
+            "| package | version | licence | SHA-256 of the npm archive |\n"
+            "|---|---|---|---|\n" + "".join(rows)
+        )
 
 
 def differences() -> list[str]:
     """Name every vendored file that is missing, changed or unknown."""
     faults = []
     for package in PACKAGES:
-        folder = VENDOR / package.name
+        folder = package.target
         expected = dict(
             reversed(line.split("  ", 1)) for line in (folder / SUMS).read_text().splitlines()
         )
         present = {f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file()}
-        faults += [f"{package.name}/{name}: unknown" for name in present - {*expected, SUMS}]
+        faults += [f"{folder.name}/{name}: unknown" for name in present - {*expected, SUMS}]
         for name, digest in expected.items():
             if name not in present:
-                faults.append(f"{package.name}/{name}: missing")
+                faults.append(f"{folder.name}/{name}: missing")
             elif sha256(folder / name) != digest:
-                faults.append(f"{package.name}/{name}: changed")
+                faults.append(f"{folder.name}/{name}: changed")
     return sorted(faults)
 
 
@@ -119,11 +129,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true", help="only compare the copies")
-    if not parser.parse_args().check:
+    names = [package.name for package in PACKAGES]
+    parser.add_argument("names", nargs="*", metavar="NAME", help="packages to fetch; all if none")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(names):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(names)}.")
+    if not arguments.check:
         for package in PACKAGES:
+            if arguments.names and package.name not in arguments.names:
+                continue
             with tempfile.TemporaryDirectory() as scratch:
                 copy(package, fetch(package, Path(scratch)))
-        write_list()
+        write_lists()
     if faults := differences():
         sys.exit("\n".join(faults))
 
