@@ -12,6 +12,7 @@ from gahr_lib.models.config import NetworkConfig, build_network
 from gahr_lib.models.dct_shrinkage import DCTShrinkage
 from gahr_lib.models.empirical_optimum import EmpiricalOptimum
 from gahr_lib.models.local_scores import EquivariantLocalScore, LocalScore
+from gahr_lib.models.on_device import OnDevice
 from gahr_lib.models.patch_posterior import PatchPosterior
 from gahr_lib.models.thresholding import BasisThresholding
 from gahr_lib.models.transformer import PatchTransformer
@@ -34,6 +35,7 @@ __all__ = [
     "EquivariantLocalScore",
     "LocalScore",
     "NetworkConfig",
+    "OnDevice",
     "OracleShrinkage",
     "PatchPosterior",
     "PatchTransformer",

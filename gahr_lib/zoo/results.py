@@ -20,16 +20,15 @@ from gahr_lib.errors import ConfigError, DataFileError, WeightsError
 from gahr_lib.weights import read_card
 from gahr_lib.zoo import experiments
 from gahr_lib.zoo.build import files_of
+from gahr_lib.zoo.counterparts import counterpart
 from gahr_lib.zoo.recipes import LADDER, RECIPES, find_recipe, network_name
+from gahr_lib.zoo.scales import BOOK, Scale
 
 __all__ = ["RESULTS", "CachedResult", "build_result", "is_current_result", "load_result"]
 
 FOLDER = Path(__file__).parent / "results"
 _REMEDY = "Install the package again, or make it again with gahr zoo build."
 
-# Input PSNR from 0 to 38 dB.
-_SIGMAS = tuple(10 ** (-decibels / 20) for decibels in range(0, 40, 2))
-_LEVELS = tuple(float(decibels) for decibels in range(2, 42, 2))
 _GRID_SIGMAS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 _BASES = (10, 100, 1_000, 30_000)
 
@@ -72,7 +71,9 @@ def _results() -> Iterator[tuple[str, CachedResult]]:
     yield (
         "ladder",
         CachedResult(
-            experiments.Ladder, _pairs(*LADDER), partial(experiments.climb, LADDER, _SIGMAS)
+            experiments.Ladder,
+            _pairs(*LADDER),
+            partial(experiments.climb, LADDER, experiments.SIGMAS),
         ),
     )
     yield (
@@ -80,7 +81,7 @@ def _results() -> Iterator[tuple[str, CachedResult]]:
         CachedResult(
             experiments.Seeds,
             _pairs(*seeds) + _of_a(*seeds, variant="seed2"),
-            partial(experiments.compare_seeds, seeds, _SIGMAS),
+            partial(experiments.compare_seeds, seeds, experiments.SIGMAS),
         ),
     )
     yield (
@@ -220,7 +221,7 @@ def _results() -> Iterator[tuple[str, CachedResult]]:
                 CachedResult(
                     experiments.ClassCurves,
                     (name,),
-                    partial(experiments.class_curves, data, _LEVELS, alpha=known),
+                    partial(experiments.class_curves, data, experiments.LEVELS, alpha=known),
                 ),
             )
     for data, sigma in (("discs", 0.04), ("ray", 0.04), ("sinusoids", 0.08)):  # as in the paper
@@ -233,8 +234,10 @@ def _results() -> Iterator[tuple[str, CachedResult]]:
 RESULTS: Mapping[str, CachedResult] = MappingProxyType(dict(_results()))
 
 
-def load_result(name: str, kind: type[_Kind], *, folder: str | Path = FOLDER) -> _Kind:
-    """Return a cached result.
+def load_result(
+    name: str, kind: type[_Kind], *, scale: Scale = BOOK, folder: str | Path = FOLDER
+) -> _Kind:
+    """Return a cached result, or its counterpart at the paper's scale.
 
     Parameters
     ----------
@@ -242,6 +245,9 @@ def load_result(name: str, kind: type[_Kind], *, folder: str | Path = FOLDER) ->
         One of `RESULTS`.
     kind
         Its class, of `gahr_lib.zoo.experiments`.
+    scale
+        If the paper's: the experiment is made again with the authors' networks, which takes
+        minutes on a GPU, each time. One that cannot be is that of the book, and the log says so.
     folder
         Where it is; with the package if not given.
 
@@ -252,6 +258,11 @@ def load_result(name: str, kind: type[_Kind], *, folder: str | Path = FOLDER) ->
     DataFileError
         If its file is missing, damaged or changed.
     """
+    if scale.name == "paper":
+        result = counterpart(name, scale)
+        if isinstance(result, kind):
+            return result
+        scale.book(f"the result {name}")
     found = _find(name)
     if found.kind is not kind:
         raise ConfigError(f"The result {name} is a {found.kind.__name__}, not a {kind.__name__}.")

@@ -4,7 +4,7 @@ A chapter shows and calls these functions, smaller, and reads what they gave at 
 """
 
 from gahr_lib.zoo.experiments.bases import Bases, compare_bases
-from gahr_lib.zoo.experiments.classes import ClassCurves, Spectra, class_curves, spectra
+from gahr_lib.zoo.experiments.classes import LEVELS, ClassCurves, Spectra, class_curves, spectra
 from gahr_lib.zoo.experiments.closed_forms import ClosedForms, compare_closed_forms
 from gahr_lib.zoo.experiments.copies import DIM, SAMPLING, Samples, draw_samples
 from gahr_lib.zoo.experiments.disputes import Likeness, agreement, compare_machines
@@ -30,7 +30,7 @@ from gahr_lib.zoo.experiments.harmonics import (
     measure_harmonics,
     optimum_basis,
 )
-from gahr_lib.zoo.experiments.ladder import Ladder, Seeds, climb, compare_seeds
+from gahr_lib.zoo.experiments.ladder import SIGMAS, Ladder, Seeds, climb, compare_seeds
 from gahr_lib.zoo.experiments.mosaics import SIDES_BY_SIGMA, Mosaics, draw_mosaics
 from gahr_lib.zoo.experiments.onsets import Onsets, crossing, watch_onsets
 from gahr_lib.zoo.experiments.relatives import Relatives, find_relatives, relatives_of_samples
@@ -55,10 +55,12 @@ __all__ = [
     "CLOTHES",
     "DIM",
     "FORK_LEVELS",
+    "LEVELS",
     "PIXELS",
     "SAMPLERS",
     "SAMPLING",
     "SIDES_BY_SIGMA",
+    "SIGMAS",
     "Bases",
     "ClassCurves",
     "ClosedForms",

@@ -1,7 +1,7 @@
 """Classes of images whose best slope or whose optimal denoiser is known, and their networks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,10 +16,16 @@ from gahr_lib.noise import add_noise
 from gahr_lib.zoo.networks import load_denoiser
 from gahr_lib.zoo.recipes import find_recipe, network_name
 from gahr_lib.zoo.references import optimum
+from gahr_lib.zoo.scales import BOOK, Scale
 
-__all__ = ["ClassCurves", "Spectra", "class_curves", "spectra"]
+__all__ = ["LEVELS", "ClassCurves", "Spectra", "class_curves", "spectra"]
 
-_FIT = 10_000  # images from which the Wiener filter has its covariance
+LEVELS = tuple(float(decibels) for decibels in range(2, 42, 2))
+"""Input PSNR in dB, at which curves are measured."""
+
+_FIT = (
+    10_000  # images of 40x40 from which the Wiener filter has its covariance; more of larger ones
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,7 @@ def class_curves(
     alpha: float | None = None,
     images: int = 200,
     bayes_images: int = 10,
+    scale: Scale = BOOK,
 ) -> ClassCurves:
     """Measure the network of a class and its closed-form controls on fresh images.
 
@@ -91,14 +98,18 @@ def class_curves(
     bayes_images
         Of how many of them the optimum of discs is computed, which takes a second for each level;
         that of other classes is a formula.
+    scale
+        Whose network, and the size of whose scenes.
 
     References
     ----------
     The paper, figures 4, 5 and 16 to 20. The wavelet and Wiener controls are ours.
     """
     run = find_recipe(network_name(data, alpha=alpha))
-    sets = load_images(run.images)
+    side = scale.scene_side
+    sets = load_images(replace(run.images, size=side))
     assert callable(sets.train)
+    fit = _FIT * side**2 // BOOK.scene_side**2
     test = sets.test[:images]
     levels = torch.tensor([float(value) for value in input_psnr])
     sigmas = (10 ** (-levels / 20)).tolist()
@@ -106,13 +117,13 @@ def class_curves(
     def curve(denoiser: Denoiser, x: Tensor) -> Tensor:
         return psnr_curve(denoiser, x, sigmas, generator=card_noise())
 
-    best = optimum(data, run.images.size)
+    best = optimum(data, side)
     few = test[:bayes_images] if isinstance(best, BayesDiscs) else test
     return ClassCurves(
         levels,
-        network=curve(load_denoiser(data, alpha=alpha), test),
+        network=curve(scale.network(data, alpha=alpha), test),
         wavelet=curve(WaveletShrinkage(), test),
-        wiener=curve(Wiener.from_images(sets.train(_FIT, card_noise())), test),
+        wiener=curve(Wiener.from_images(sets.train(fit, card_noise())), test),
         bayes=torch.empty(len(sigmas), 0) if best is None else curve(best, few),
     )
 

@@ -14,8 +14,12 @@ from gahr_lib.analysis.variance import model_variance
 from gahr_lib.data import fashion
 from gahr_lib.jobs.measurements import card_noise, repeated
 from gahr_lib.zoo.networks import load_denoiser
+from gahr_lib.zoo.scales import BOOK, Scale
 
-__all__ = ["Ladder", "Seeds", "climb", "compare_seeds", "seen_images"]
+__all__ = ["SIGMAS", "Ladder", "Seeds", "climb", "compare_seeds", "seen_images"]
+
+SIGMAS = tuple(10 ** (-decibels / 20) for decibels in range(0, 40, 2))
+"""Noise levels from 0 to 38 dB of input PSNR, at which ladders are measured."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,10 @@ class Ladder(Result):
         Noise levels, (S,).
     train, test
         PSNR in dB, on images of the network's own training set and on test images; of both halves
-        together.
+        together. NaN where nobody knows the training set.
     gap
-        By how many dB a network beats its twin of the other half on images that only it knows.
+        By how many dB a network beats its twin of the other half on images that only it knows; NaN
+        where nobody knows these.
     variance
         Half the mean squared difference of the twins on test images.
     """
@@ -69,38 +74,44 @@ class Seeds(Result):
     other_data: Tensor
 
 
-def climb(n_train: Sequence[int], sigmas: Sequence[float], *, images: int = 500) -> Ladder:
-    """Measure the pairs of networks of Fashion-MNIST, size by size.
+def climb(
+    n_train: Sequence[int], sigmas: Sequence[float], *, images: int = 500, scale: Scale = BOOK
+) -> Ladder:
+    """Measure the pairs of networks, size by size.
 
     Parameters
     ----------
     n_train
-        Sizes of training sets of which the package has a network of each half.
+        Sizes of training sets of which the scale has a network of each half.
     sigmas
         Noise levels.
     images
         How many of each set; smaller training sets are seen several times, under other noise.
+    scale
+        Whose networks and images.
 
     References
     ----------
     The paper, figures 1 and 15; gap and variance are ours.
     """
-    test = fashion("test", n=images)
+    test = scale.images(images)
+    unknown = torch.full((len(sigmas), 3), torch.nan)
     rows: dict[str, list[Tensor]] = {name: [] for name in ("train", "test", "gap", "variance")}
     for n in n_train:
-        a, b = (load_denoiser("fashion", n_train=n, half=half) for half in ("A", "B"))
+        a, b = (scale.network(n_train=n, half=half) for half in ("A", "B"))
         own, twin = [], []
         halves: tuple[tuple[Literal["A", "B"], Any, Any], ...] = (("A", a, b), ("B", b, a))
-        for half, ours, theirs in halves:
+        for half, ours, theirs in halves if scale.knows_training_sets else ():
             seen = seen_images(n, half, images)
             own.append(psnr_curve(ours, seen, sigmas, generator=card_noise()))
             twin.append(psnr_curve(theirs, seen, sigmas, generator=card_noise()))
         unseen = [psnr_curve(network, test, sigmas, generator=card_noise()) for network in (a, b)]
-        known = torch.cat(own, dim=1)
-        rows["train"].append(_interval(known, sigmas))
+        known = torch.cat(own, dim=1) if own else None
+        rows["train"].append(unknown if known is None else _interval(known, sigmas))
         # Both networks see equal test images: the interval is over these, not over twice as many.
         rows["test"].append(_interval(torch.stack(unseen).mean(0), sigmas))
-        rows["gap"].append(_interval(known - torch.cat(twin, dim=1), sigmas))
+        gap = None if known is None else known - torch.cat(twin, dim=1)
+        rows["gap"].append(unknown if gap is None else _interval(gap, sigmas))
         rows["variance"].append(_variance(a, b, test, sigmas))
     stacked = {name: torch.stack(row) for name, row in rows.items()}
     return Ladder(torch.tensor(list(n_train)), torch.tensor(list(sigmas)), **stacked)

@@ -9,12 +9,11 @@ from torch import Tensor
 
 from gahr_lib.analysis.neighbours import nearest_by_cosine
 from gahr_lib.analysis.results import Result
-from gahr_lib.data import fashion
 from gahr_lib.errors import SamplingError
 from gahr_lib.jobs.measurements import card_noise
 from gahr_lib.metrics import cosine_similarity
 from gahr_lib.sampling import SampleConfig, SampleState, sample, sample_steps
-from gahr_lib.zoo.networks import load_denoiser
+from gahr_lib.zoo.scales import BOOK, Scale
 
 __all__ = [
     "CLOTHES",
@@ -31,7 +30,7 @@ __all__ = [
     "walk_on",
 ]
 
-CLOTHES = SampleConfig(beta=0.1, mean=0.3)
+CLOTHES = BOOK.sampler
 """The default sampler, started around the mean intensity of Fashion-MNIST."""
 
 SAMPLERS = (
@@ -53,7 +52,7 @@ _SHOWN = 6
 
 @dataclass(frozen=True)
 class SamplerTable(Result):
-    """What R settings of the sampler cost and give, with the networks of 30,000 images.
+    """What R settings of the sampler cost and give, with the networks of most images.
 
     Attributes
     ----------
@@ -68,7 +67,7 @@ class SamplerTable(Result):
     distance
         Energy distance of A's samples to those images, see `energy_distance`, (R,).
     pictures
-        The first samples of A as bytes, (R, K, 1, 28, 28).
+        The first samples of A as bytes, (R, K, 1, H, W).
     """
 
     h0: Tensor
@@ -95,9 +94,9 @@ class Forks(Result):
         Mean cosine similarity of two ends of the paths that leave one trajectory, (n, S).
     denoised
         What the network makes of the first trajectories where they are left, bytes,
-        (K, S, 1, 28, 28).
+        (K, S, 1, H, W).
     ends
-        The ends of their paths, bytes, (K, S, copies, 1, 28, 28).
+        The ends of their paths, bytes, (K, S, copies, 1, H, W).
     """
 
     n_train: int
@@ -109,7 +108,7 @@ class Forks(Result):
 
 @dataclass(frozen=True)
 class Partings(Result):
-    """Where the trajectories of the networks of 30,000 images of the two halves part, for n noises.
+    """Where the trajectories of the networks of most images of the two halves part, for n noises.
 
     Attributes
     ----------
@@ -157,8 +156,10 @@ def energy_distance(a: Tensor, b: Tensor) -> float:
     return float(2 * between - within(rows) - within(others))
 
 
-def compare_settings(settings: Sequence[SampleConfig], n: int = 64) -> SamplerTable:
-    """Draw samples of the networks of 30,000 images with several settings, from equal noise.
+def compare_settings(
+    settings: Sequence[SampleConfig], n: int = 64, *, scale: Scale = BOOK
+) -> SamplerTable:
+    """Draw samples of the networks of most images with several settings, from equal noise.
 
     Parameters
     ----------
@@ -166,9 +167,11 @@ def compare_settings(settings: Sequence[SampleConfig], n: int = 64) -> SamplerTa
         R of them.
     n
         How many samples of each network and setting.
+    scale
+        Whose networks and images.
     """
-    a, b = (load_denoiser("fashion", n_train=30_000, half=half) for half in ("A", "B"))
-    real = fashion("test", n=500)
+    a, b = (scale.network(n_train=scale.sizes[-1], half=half) for half in ("A", "B"))
+    real = scale.images(500)
     rows, pictures = [], []
     for config in settings:
         steps = 0
@@ -284,9 +287,7 @@ def walk_on(
     return x
 
 
-def fork(
-    n_train: int, sigmas: Sequence[float], n: int = 32, *, config: SampleConfig = CLOTHES
-) -> Forks:
+def fork(n_train: int, sigmas: Sequence[float], n: int = 32, *, scale: Scale = BOOK) -> Forks:
     """Leave trajectories at several noise levels, each time on several paths of fresh noise.
 
     Parameters
@@ -297,14 +298,14 @@ def fork(
         Noise levels at which to leave, falling.
     n
         How many trajectories.
-    config
-        Settings of the sampler.
+    scale
+        Whose network and settings of the sampler.
 
     References
     ----------
     The paper's figure 8 shows a trajectory that bifurcates.
     """
-    network = load_denoiser("fashion", n_train=n_train)
+    network, config = scale.network(n_train=n_train), scale.sampler
     states = list(sample_steps(network, n, config=config, generator=card_noise()))
     together, denoised, ends = [], [], []
     for sigma in sigmas:
@@ -327,8 +328,8 @@ def fork(
     )
 
 
-def part(sigmas: Sequence[float], n: int = 128, *, config: SampleConfig = CLOTHES) -> Partings:
-    """Follow the two networks of 30,000 images from equal noise, and let B go on from A's states.
+def part(sigmas: Sequence[float], n: int = 128, *, scale: Scale = BOOK) -> Partings:
+    """Follow the two networks of most images from equal noise, and let B go on from A's states.
 
     Parameters
     ----------
@@ -336,10 +337,11 @@ def part(sigmas: Sequence[float], n: int = 128, *, config: SampleConfig = CLOTHE
         Noise levels, falling.
     n
         How many noises.
-    config
-        Settings of the sampler.
+    scale
+        Whose networks and settings of the sampler.
     """
-    a, b = (load_denoiser("fashion", n_train=30_000, half=half) for half in ("A", "B"))
+    config = scale.sampler
+    a, b = (scale.network(n_train=scale.sizes[-1], half=half) for half in ("A", "B"))
     of_a, of_b = (list(sample_steps(f, n, config=config, generator=card_noise())) for f in (a, b))
     along, handed = [], []
     for sigma in sigmas:
