@@ -1,6 +1,6 @@
 """The eigenvectors of a denoiser's Jacobian: the basis in which it shrinks an image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,16 +10,16 @@ from torch import Tensor
 from gahr_lib import bases
 from gahr_lib._checks import check_count, check_images
 from gahr_lib.analysis.derivatives import symmetric_products
-from gahr_lib.analysis.lanczos import leading_eigenpairs
+from gahr_lib.analysis.lanczos import lanczos_steps
 from gahr_lib.analysis.matrix import jacobian
 from gahr_lib.analysis.results import Result
 from gahr_lib.analysis.symmetry import asymmetry, estimate_asymmetry
 from gahr_lib.errors import ConfigError, NotDifferentiableError, ShapeError, ValueRangeError
 
-__all__ = ["Eigenbasis", "effective_rank", "eigenbasis"]
+__all__ = ["Eigenbasis", "EigenbasisStep", "effective_rank", "eigenbasis", "eigenbasis_steps"]
 
 _LEADING = 64  # pairs that `eigenbasis` returns if it is not told how many
-_DENSE = 1_024  # up to so many numbers in an image, the whole matrix is soon decomposed
+DENSE = 1_024  # up to so many numbers in an image, the whole matrix is soon decomposed
 _PROBES = 8  # few beside the products that find the vectors
 
 
@@ -71,6 +71,26 @@ class Eigenbasis(Result):
         return check_count(kept, "kept", 0, k, remedy="Ask `eigenbasis` for more vectors.")
 
 
+@dataclass(frozen=True)
+class EigenbasisStep:
+    """How far an iterative search for an eigenbasis is.
+
+    Attributes
+    ----------
+    products
+        How many vectors were multiplied by S so far.
+    residual
+        The largest of the residuals, as a fraction of the largest eigenvalue; infinite as long as
+        they are not known.
+    basis
+        What was found; None before the last step.
+    """
+
+    products: int
+    residual: float
+    basis: Eigenbasis | None = None
+
+
 @torch.no_grad()
 def eigenbasis(
     denoiser: Callable[..., Tensor],
@@ -97,7 +117,7 @@ def eigenbasis(
         an image of fewer numbers, and gives all d.
     method
         "dense" computes and decomposes the whole matrix. "iterative" needs products with it alone
-        (`leading_eigenpairs`): it keeps some 8 k images and no matrix. "auto" is dense for images
+        (`eigenbasis_steps`): it keeps some 8 k images and no matrix. "auto" is dense for images
         of up to 1,024 numbers, or for more than a tenth of all pairs.
     tolerance
         Of the iterative method: the largest residual, as a fraction of the largest eigenvalue. The
@@ -128,22 +148,71 @@ def eigenbasis(
     """
     check_images(y)
     d = y[0].numel()
-    if k is None or (k == _LEADING and d < k):
-        k = d
-    k = check_count(k, "k", most=d, remedy="Pass k=None for all eigenvectors.")
+    k = _count(k, d)
     if method not in ("auto", "dense", "iterative"):
         raise ConfigError(f"method is {method!r}; expected 'auto', 'dense' or 'iterative'.")
+    _check_tolerance(tolerance, y)
+    if method == "auto":
+        method = "dense" if d <= DENSE or k > d // 10 else "iterative"
+    if method == "dense":
+        return _dense(denoiser, y, k, sigma)
+    return _iterative(denoiser, y, k, sigma, tolerance, generator)
+
+
+@torch.no_grad()
+def eigenbasis_steps(
+    denoiser: Callable[..., Tensor],
+    y: Tensor,
+    k: int | None = _LEADING,
+    *,
+    sigma: float | None = None,
+    tolerance: float = 1e-3,
+    generator: torch.Generator | None = None,
+) -> Iterator[EigenbasisStep]:
+    """Find what `eigenbasis` does with the iterative method, a few products at a time.
+
+    A caller can show how far it is, or do without the rest. Parameters and errors are those of
+    `eigenbasis`; an error comes with the first step.
+
+    Yields
+    ------
+    EigenbasisStep
+        After each block of products; the last one has the basis.
+    """
+    check_images(y)
+    k = _count(k, y[0].numel())
+    _check_tolerance(tolerance, y)
+    both = symmetric_products(denoiser, y, sigma=sigma)
+
+    def product(v: Tensor) -> Tensor:
+        forwards, back = both(v.reshape(-1, *y.shape[1:]))
+        return _finite((forwards + back) / 2, denoiser).flatten(1)
+
+    generator = generator or torch.Generator().manual_seed(0)
+    like = y.detach().flatten()
+    for step in lanczos_steps(product, like, k, tolerance=tolerance, generator=generator):
+        if (found := step.pairs) is None:
+            yield EigenbasisStep(step.products, step.residual)
+            continue
+        vectors = found.vectors.reshape(k, *y.shape[1:])
+        skew = estimate_asymmetry(denoiser, y, sigma=sigma, probes=_PROBES, generator=generator)
+        basis = Eigenbasis(found.values, vectors, skew.value, skew.standard_error, found.residuals)
+        yield EigenbasisStep(step.products, step.residual, basis)
+
+
+def _count(k: int | None, d: int) -> int:
+    if k is None or (k == _LEADING and d < k):
+        return d
+    return check_count(k, "k", most=d, remedy="Pass k=None for all eigenvectors.")
+
+
+def _check_tolerance(tolerance: float, y: Tensor) -> None:
     least = 100 * torch.finfo(y.dtype).eps
     if not least <= tolerance < 1:
         raise ValueRangeError(
             f"tolerance is {tolerance!r}; expected a number below 1 and not below {least:.1e}, "
             f"which rounding allows in {y.dtype}."
         )
-    if method == "auto":
-        method = "dense" if d <= _DENSE or k > d // 10 else "iterative"
-    if method == "dense":
-        return _dense(denoiser, y, k, sigma)
-    return _iterative(denoiser, y, k, sigma, tolerance, generator)
 
 
 def _dense(denoiser: Callable[..., Tensor], y: Tensor, k: int, sigma: float | None) -> Eigenbasis:
@@ -164,18 +233,8 @@ def _iterative(
     tolerance: float,
     generator: torch.Generator | None,
 ) -> Eigenbasis:
-    both = symmetric_products(denoiser, y, sigma=sigma)
-
-    def product(v: Tensor) -> Tensor:
-        forwards, back = both(v.reshape(-1, *y.shape[1:]))
-        return _finite((forwards + back) / 2, denoiser).flatten(1)
-
-    generator = generator or torch.Generator().manual_seed(0)
-    like = y.detach().flatten()
-    found = leading_eigenpairs(product, like, k, tolerance=tolerance, generator=generator)
-    vectors = found.vectors.reshape(k, *y.shape[1:])
-    skew = estimate_asymmetry(denoiser, y, sigma=sigma, probes=_PROBES, generator=generator)
-    return Eigenbasis(found.values, vectors, skew.value, skew.standard_error, found.residuals)
+    steps = eigenbasis_steps(denoiser, y, k, sigma=sigma, tolerance=tolerance, generator=generator)
+    return next(step.basis for step in steps if step.basis is not None)
 
 
 def _finite(products: Tensor, denoiser: object) -> Tensor:

@@ -1,6 +1,7 @@
 """The leading eigenpairs of a symmetric matrix that is only known by its products with vectors."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from gahr_lib.errors import ConvergenceError
 
-__all__ = ["Eigenpairs", "leading_eigenpairs"]
+__all__ = ["Eigenpairs", "LanczosStep", "lanczos_steps", "leading_eigenpairs"]
 
 _WIDTH = 2  # vectors in a block: wider ones need more products for the same accuracy
 _CHECK = 5  # blocks of a fresh start that looks for what the first one missed
@@ -36,6 +37,26 @@ class Eigenpairs:
     products: int
 
 
+@dataclass(frozen=True)
+class LanczosStep:
+    """How far the search for eigenpairs is after a block of products.
+
+    Attributes
+    ----------
+    products
+        How many products A v it took so far.
+    residual
+        The largest residual, as a fraction of the largest eigenvalue in absolute value; infinite
+        as long as the space is smaller than k, or not looked at.
+    pairs
+        What was found; None before the last step.
+    """
+
+    products: int
+    residual: float
+    pairs: Eigenpairs | None = None
+
+
 def leading_eigenpairs(
     product: Callable[[Tensor], Tensor],
     like: Tensor,
@@ -45,7 +66,24 @@ def leading_eigenpairs(
     generator: torch.Generator,
     room: int | None = None,
 ) -> Eigenpairs:
-    """Return the k largest eigenvalues and their eigenvectors by the block Lanczos method.
+    """Return what `lanczos_steps` ends with: the k largest eigenvalues and their eigenvectors.
+
+    Parameters and errors are those of `lanczos_steps`.
+    """
+    steps = lanczos_steps(product, like, k, tolerance=tolerance, generator=generator, room=room)
+    return next(step.pairs for step in steps if step.pairs is not None)
+
+
+def lanczos_steps(
+    product: Callable[[Tensor], Tensor],
+    like: Tensor,
+    k: int,
+    *,
+    tolerance: float,
+    generator: torch.Generator,
+    room: int | None = None,
+) -> Iterator[LanczosStep]:
+    """Find the k largest eigenvalues and their eigenvectors by the block Lanczos method.
 
     The products of a random block with the powers of A span a Krylov space. In an orthonormal basis
     of it, grown by a block at a time, A is a small matrix whose leading eigenpairs approach those
@@ -70,6 +108,11 @@ def leading_eigenpairs(
         Source of the random blocks.
     room
         How many vectors of length d, and as many products, are kept; 8 k + 64 if None.
+
+    Yields
+    ------
+    LanczosStep
+        After each block of products; the last has the pairs.
 
     Raises
     ------
@@ -99,11 +142,15 @@ def leading_eigenpairs(
         following = space.add(block, image)
         products, wait = products + len(block), wait - 1
         if space.size < k or wait > 0:
+            yield LanczosStep(products, math.inf)
             continue
         values, vectors, residuals, scale = space.leading(k)
         accurate = bool(residuals.max() <= tolerance * scale)
+        residual = float(residuals.max()) / scale if scale else 0.0
         if accurate and earlier is not None and (values - earlier).max() <= tolerance * scale / 4:
-            return Eigenpairs(values, vectors, residuals, products)
+            yield LanczosStep(products, residual, Eigenpairs(values, vectors, residuals, products))
+            return
+        yield LanczosStep(products, residual)
         # What points out of the space is that of the last block and of the one before the check.
         following, aside = torch.cat([aside, following]), none
         earlier = None
@@ -112,7 +159,9 @@ def leading_eigenpairs(
             following, aside = none, following
     values, vectors, residuals, scale = space.leading(k)
     if space.size == d and residuals.max() <= tolerance * scale:  # nothing is left to be missed
-        return Eigenpairs(values, vectors, residuals, products)
+        residual = float(residuals.max()) / scale if scale else 0.0
+        yield LanczosStep(products, residual, Eigenpairs(values, vectors, residuals, products))
+        return
     raise ConvergenceError(
         f"After {products} products the residuals of the {k} leading eigenpairs are up to "
         f"{float(residuals.max() / scale):.1e} of the largest eigenvalue; expected "

@@ -1,19 +1,15 @@
 """A network's answer at an image, written as a sum over the singular or eigenvectors of J."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gahr_lib import metrics
-from gahr_lib.analysis.matrix import jacobian
-from gahr_lib.analysis.symmetry import asymmetry
-from gahr_lib.errors import NotDifferentiableError
 from gahr_lib.widgets import _front_end
 
-__all__ = ["Answer", "Expansion", "expand", "packed_sums", "packed_vectors"]
+__all__ = ["Answer", "Expansion", "packed_answers"]
 
 _FINE = 8  # vectors of each sum that get a second byte a pixel
 
@@ -25,15 +21,16 @@ class Expansion:
     Attributes
     ----------
     values
-        All d singular values or eigenvalues, (d,), falling.
+        All D = d singular values or eigenvalues, (D,), falling; the leading D = K of a large image.
     coefficients
-        <y, read[k]>, (d,), none negative: of a pair of vectors and its negative, this one is taken.
+        <y, read[k]>, (D,), none negative: of a pair of vectors and its negative, this one is taken.
     read, written
         The leading vectors, (K, 1, H, W); the same ones if they are eigenvectors.
     errors
-        Mean squared error to the clean image of the sum of the first k + 1 terms, (d,).
+        Mean squared error to the clean image of the sum of the first k + 1 terms, (D,).
     gap
-        Root mean square difference between the sum of all d terms and the network's answer.
+        Root mean square difference between the sum of all d terms and the network's answer; None
+        if not all of them are known.
     """
 
     values: Tensor
@@ -41,7 +38,7 @@ class Expansion:
     read: Tensor
     written: Tensor
     errors: Tensor
-    gap: float
+    gap: float | None
 
     def partial(self, k: int) -> Tensor:
         """Return the sum of the first k terms, (1, 1, H, W)."""
@@ -58,64 +55,43 @@ class Answer:
     noisy, output
         y and f(y), (1, 1, H, W).
     asymmetry
-        ``||J - J'|| / ||J + J'||`` of the Jacobian at y.
+        ``||J - J'|| / ||J + J'||`` of the Jacobian at y; of a large image, an estimate.
     error
         Mean squared error of f(y).
     singular, eigen
-        f(y) over the singular vectors of J, and the like over the eigenvectors of (J + J') / 2.
+        f(y) over the singular vectors of J, and the like over the eigenvectors of (J + J') / 2;
+        of a large image the latter alone.
     """
 
     noisy: Tensor
     output: Tensor
     asymmetry: float
     error: float
-    singular: Expansion
+    singular: Expansion | None
     eigen: Expansion
 
 
-@torch.no_grad()
-def expand(
-    denoiser: Callable[..., Tensor], clean: Tensor, noisy: Tensor, sigma: float, kept: int
-) -> Answer:
-    """Return a network's answer at one noisy image and its two expansions, `kept` terms in full."""
-    output = denoiser(noisy, sigma)
-    matrix = jacobian(denoiser, noisy, sigma=sigma).double()
-    if not bool(torch.isfinite(matrix).all()):
-        raise NotDifferentiableError(
-            f"The derivative of {type(denoiser).__name__} is infinite or NaN at an image with "
-            f"sigma = {sigma:g}; expected a finite one. Leave this image or noise level out."
-        )
-    u, s, vt = torch.linalg.svd(matrix)
-    values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)  # rising
-    e = vectors.flip(1).T
-
-    def expansion(values: Tensor, read: Tensor, written: Tensor) -> Expansion:
-        found = read @ noisy.double().flatten()
-        signs = torch.where(found < 0, -1.0, 1.0).to(found)
-        read, written = signs[:, None] * read, signs[:, None] * written
-        sums = ((values * found.abs())[:, None] * written).cumsum(0)
-        shape = (kept, *clean.shape[1:])
-        return Expansion(
-            values=values.float().cpu(),
-            coefficients=found.abs().float().cpu(),
-            # Clones, so that the vectors that are not kept can be forgotten.
-            read=read[:kept].reshape(shape).float().cpu().clone(),
-            written=written[:kept].reshape(shape).float().cpu().clone(),
-            errors=(sums - clean.double().flatten()).square().mean(1).float().cpu(),
-            gap=float((sums[-1] - output.double().flatten()).square().mean().sqrt()),
-        )
-
-    return Answer(
-        noisy=noisy.float().cpu(),
-        output=output.float().cpu(),
-        asymmetry=asymmetry(matrix),
-        error=float(metrics.mse(output, clean)),
-        singular=expansion(s, vt, u.T),
-        eigen=expansion(values.flip(0), e, e),
-    )
+def packed_answers(answers: Sequence[Answer], images: Tensor, noise: Tensor) -> dict[str, Any]:
+    """Return what a browser needs of answers at images (B, 1, H, W) with some noise each."""
+    singular = [answer.singular for answer in answers if answer.singular]
+    packed = {
+        "height": images.shape[-2],
+        "width": images.shape[-1],
+        "kept": len(answers[0].eigen.written),
+        "clean": _front_end.floats(images),
+        "noise": _front_end.floats(noise),
+        "outputs": _front_end.floats(torch.cat([answer.output for answer in answers])),
+        "output_errors": [answer.error for answer in answers],
+        "asymmetry": [answer.asymmetry for answer in answers],
+        "eigen": _packed_sums([answer.eigen for answer in answers]),
+    }
+    if singular:
+        read = torch.cat([expansion.read for expansion in singular])
+        packed["singular"] = {**_packed_sums(singular), "read": _packed_vectors(read)}
+    return packed
 
 
-def packed_sums(expansions: list[Expansion]) -> dict[str, Any]:
+def _packed_sums(expansions: list[Expansion]) -> dict[str, Any]:
     """Return values, coefficients, errors, and the written vectors in 8 or 16 bits a pixel.
 
     What is lost in rounding the vectors whose rounding hurts the sum most is rounded and sent too.
@@ -135,11 +111,11 @@ def packed_sums(expansions: list[Expansion]) -> dict[str, Any]:
         "errors": _front_end.floats(torch.stack([shown.errors for shown in expansions])),
         "gaps": [shown.gap for shown in expansions],
         "written": {
-            **packed_vectors(vectors),
+            **_packed_vectors(vectors),
             "fine": {
                 # Places among the k of one answer: 16 bits hold them, however many answers.
                 "places": _front_end.integers(fine),
-                **packed_vectors((vectors - _rounded(vectors))[rows]),
+                **_packed_vectors((vectors - _rounded(vectors))[rows]),
             },
         },
     }
@@ -164,7 +140,7 @@ def _compensated(written: Tensor, weights: Tensor, fine: Tensor) -> Tensor:
     return changed
 
 
-def packed_vectors(vectors: Tensor) -> dict[str, Any]:
+def _packed_vectors(vectors: Tensor) -> dict[str, Any]:
     """Return vectors (K, C, H, W) in 8 bits a pixel."""
     codes, scales = _front_end.quantize(vectors)
     return {"codes": codes, "scales": scales}

@@ -22,7 +22,13 @@ function element(tag, attributes = {}, ...children) {
     else if (value !== null) node.setAttribute(name, value);
   }
   node.append(...children);
+  if (node.tabIndex >= 0) keepKeys(node);
   return node;
+}
+
+/** Keep Jupyter from moves between cells by the arrow keys while an element has the focus. */
+function keepKeys(node) {
+  node.dataset.lmSuppressShortcuts = "true"; // Notebook 7 takes them even from a slider
 }
 
 let lastId = 0;
@@ -76,6 +82,60 @@ function onThemeChange(redraw) {
     observer.disconnect();
     print.removeEventListener("change", redraw);
   };
+}
+
+/**
+ * Draw when one of the traits or the size of a canvas changes, many changes at once; and without
+ * delay when the page changes its colours, since one that is printed does not wait. `schedule` asks
+ * for it besides, and `stop` ends it all.
+ */
+function drawOnChange(model, traits, canvases, draw) {
+  let due = 0;
+  const schedule = () => {
+    due ||= requestAnimationFrame(() => {
+      due = 0;
+      draw();
+    });
+  };
+  traits.forEach((name) => model.on(`change:${name}`, schedule));
+  const forgetTheme = onThemeChange(draw);
+  const sizes = new ResizeObserver(schedule);
+  canvases.forEach((canvas) => sizes.observe(canvas));
+  const stop = () => {
+    traits.forEach((name) => model.off(`change:${name}`, schedule));
+    forgetTheme();
+    sizes.disconnect();
+    cancelAnimationFrame(due);
+  };
+  return { schedule, stop };
+}
+
+/** Call `move` with the event while a pointer is held down on a canvas, and where it has clicked. */
+function onDrag(canvas, move) {
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    canvas.setPointerCapture(event.pointerId);
+    // A finger may be about to scroll the page: it counts when it slides sideways, or has tapped.
+    if (event.pointerType !== "touch") move(event);
+  });
+  canvas.addEventListener("click", move);
+  canvas.addEventListener("pointermove", (event) => canvas.hasPointerCapture(event.pointerId) && move(event));
+}
+
+/**
+ * Says to those who cannot see it what has changed: when the hand rests, not at every step on the
+ * way, and nothing when the page opens.
+ */
+function announcer(live) {
+  let timer;
+  let last = null;
+  const say = (text) => {
+    if (text === last) return; // drawn again for its size or its colours
+    clearTimeout(timer);
+    if (last !== null) timer = setTimeout(() => (live.textContent = text), 500);
+    last = text;
+  };
+  return { say, hush: () => clearTimeout(timer) };
 }
 
 function channels(hex) {

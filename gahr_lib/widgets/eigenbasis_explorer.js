@@ -1,225 +1,29 @@
-// The front end of eigenbasis_explorer.py: its controls, pictures and words. In front of it come
-// draw.js, eigenbasis_numbers.js and eigenbasis_plot.js.
+// The front end of eigenbasis_explorer.py: its controls. In front of it come draw.js,
+// eigenbasis_numbers.js, eigenbasis_plot.js and eigenbasis_view.js, which draws.
 
-/** The explorer: builds its controls once, and draws all of it after each change. */
 function render({ model, el }) {
   const data = new Expansions(model.get("_data"));
-  const { kept, size, width } = data;
-  const axis = spectrumAxis(size);
-  const steps = 1000;
   const choose = (name, value) => {
     model.set(name, value);
     model.save_changes();
   };
-  const go = (k) => choose("index", Math.min(Math.max(Math.round(k), 1), kept));
-  const keys = {
-    ArrowRight: (k) => k + 1, ArrowUp: (k) => k + 1, ArrowLeft: (k) => k - 1, ArrowDown: (k) => k - 1,
-    PageUp: (k) => Math.max(k + 1, k * 1.25), PageDown: (k) => Math.min(k - 1, k / 1.25),
-    Home: () => 1, End: () => kept,
-  };
-
-  const imageId = freshId();
-  const image = element(
-    "select",
-    { id: imageId, change: () => choose("image", image.selectedIndex) },
-    ...data.names.map((name) => element("option", {}, name)),
-  );
+  const { image, control } = imageChoice(data.names, (index) => choose("image", index));
   const networks = choiceBar("network", data.networks.map((n) => [n, n]), (n) => choose("network", n));
   const sigmas = choiceBar("noise σ", data.sigmas.map((s) => [s, String(s)]), (s) => choose("sigma", s));
-  const vectors = choiceBar(
-    "vectors",
-    [["singular", "read and written"], ["eigen", "eigenvectors of (J + Jᵀ)/2"]],
-    (value) => choose("vectors", value),
-  );
-
-  const pictures = ["clean", "noisy", "read", "written", "denoised", "output"].map((name) => {
-    const canvas = element("canvas", { class: "gx-image", role: "img" });
-    const caption = element("span", { class: "gx-caption" });
-    return { name, canvas, caption, node: element("div", { class: `gx-picture gx-${name}` }, canvas, caption) };
-  });
-
-  const numberId = freshId();
-  const number = element("input", {
-    type: "number", id: numberId, min: 1, max: kept, step: 1, inputmode: "numeric",
-    input: () => {
-      if (number.value !== "") go(number.valueAsNumber);
-      schedule(); // k may have been at its end before, with a number beyond it typed now
+  const traits = ["network", "image", "sigma"];
+  return showExpansions({ model, el }, {
+    data, traits,
+    controls: [networks.group, control, sigmas.group],
+    look: () => {
+      const [network, index, sigma] = traits.map((name) => model.get(name));
+      return { data, own: data.at(network, index, sigma), network, image: index, sigma };
     },
-    change: () => schedule(),
-  });
-  const slider = element("input", {
-    type: "range", class: "gx-slider", min: 0, max: steps, step: 1,
-    "aria-label": "k, which vector is shown and how many terms are added up",
-    input: () => {
-      go(axis.at(slider.valueAsNumber / steps));
-      schedule(); // k may have been at its end before, while the thumb went on
-    },
-    keydown: (event) => {
-      if (!(event.key in keys) || event.ctrlKey || event.altKey || event.metaKey) return;
-      event.preventDefault();
-      go(keys[event.key](model.get("index")));
+    show: (seen) => {
+      image.selectedIndex = seen.image;
+      networks.show(seen.network);
+      sigmas.show(seen.sigma);
     },
   });
-  const plot = element("canvas", { class: "gx-plot", role: "img" });
-  const summary = element("p", { class: "gx-summary" });
-  const live = element("p", { class: "gx-hidden", "aria-live": "polite" });
-  const root = element(
-    "div",
-    {
-      class: "gx-explorer gx-eigenbasis", role: "group",
-      "aria-label": "Explorer: what a network reads and writes",
-      keydown: (event) => {
-        // These keys turn slides and move cells elsewhere on the page.
-        if (event.key in keys && event.target.matches("input, select")) event.stopPropagation();
-      },
-    },
-    element(
-      "div",
-      { class: "gx-controls" },
-      networks.group,
-      element("div", { class: "gx-control" }, element("label", { class: "gx-label", for: imageId }, "image"), image),
-      sigmas.group, vectors.group,
-    ),
-    element(
-      "div",
-      { class: "gx-body" },
-      element("div", { class: "gx-seen" }, element("div", { class: "gx-pictures" }, ...pictures.map(({ node }) => node))),
-      element(
-        "div",
-        { class: "gx-plots" },
-        element(
-          "div",
-          { class: "gx-kept" },
-          element("label", { for: numberId }, "k ="), number,
-          element("span", { class: "gx-of" }, kept < size ? `of ${kept} stored, ${size} in all` : `of ${size}`),
-        ),
-        slider, plot, summary,
-      ),
-    ),
-    live,
-  );
-  root.style.setProperty("--gx-left", `${SPECTRUM_MARGIN.left}px`);
-  root.style.setProperty("--gx-right", `${SPECTRUM_MARGIN.right}px`);
-
-  function draw() {
-    const names = ["network", "image", "sigma", "vectors"];
-    const state = Object.fromEntries(names.map((name) => [name, model.get(name)]));
-    const k = model.get("index");
-    const own = data.at(state.network, state.image, state.sigma);
-    const view = { ...state, ...own, own, k, kept, shown: own[state.vectors], colours: palette(root) };
-    view.psnr = decibelsText(view.shown.errors[k - 1]);
-    showControls(view, state.image);
-    showPictures(view);
-    showWords(view, state.image);
-    if (plot.clientWidth) drawSpectrum(plot, axis, view);
-  }
-
-  function showControls({ network, sigma, vectors: kind, k }, index) {
-    image.selectedIndex = index;
-    networks.show(network);
-    sigmas.show(sigma);
-    vectors.show(kind);
-    // Not while it is empty under somebody's hands, nor for nothing: that would move the cursor.
-    const typing = document.activeElement === number && number.value === "";
-    if (!typing && number.value !== String(k)) number.value = k;
-    slider.value = Math.round(axis.position(k) * steps);
-    slider.setAttribute("aria-valuetext", `k = ${k} of ${kept}`);
-  }
-
-  function showPictures({ own, shown, vectors: kind, k, psnr, colours }) {
-    const [s, v, u] = letters(kind, k);
-    const noisyError = own.noisy.reduce((sum, y, i) => sum + (y - own.clean[i]) ** 2, 0) / size;
-    const facts = {
-      clean: [own.clean, "clean x", ""],
-      noisy: [own.noisy, "noisy y", decibelsText(noisyError)],
-      read: [shown.read(k), `read, ${v}`, `⟨y, ${v}⟩ = ${shown.coefficients[k - 1].toFixed(2)}`],
-      written: [shown.written(k), `written, ${u}`, `${s} = ${signed(shown.values[k - 1])}`],
-      denoised: [data.partial(own, kind, k), "sum to k", psnr],
-      output: [own.output, "network, f(y)", decibelsText(own.outputError)],
-    };
-    for (const { name, canvas, caption } of pictures) {
-      const [values, title, value] = facts[name];
-      if (name === "read" || name === "written") paintSigned(canvas, values, width, colours);
-      else paintGrey(canvas, values, width);
-      canvas.setAttribute("aria-label", `${title} ${value}`.trim());
-      caption.replaceChildren(title, element("span", { class: "gx-value" }, value));
-    }
-  }
-
-  let announcement;
-  let announced = false;
-  function showWords({ own, shown, network, sigma, vectors: kind, k, psnr }, index) {
-    const [s, v, u] = letters(kind, k);
-    const value = signed(shown.values[k - 1]);
-    const now = `k = ${k}, ${s} = ${value}, PSNR of the sum ${psnr}`;
-    const sentences = [
-      `Network ${network}, ${data.names[index]}, σ = ${sigma}: ${now}; f(y) has ${decibelsText(own.outputError)}.`,
-    ];
-    if (kind === "singular") {
-      const [read, written] = [shown.read(k), shown.written(k)];
-      const cosine = read.reduce((sum, a, i) => sum + a * written[i], 0);
-      sentences.push(`⟨${u}, ${v}⟩ = ${signed(cosine)}; an optimal denoiser’s would be 1.`);
-    } else sentences.push("The same vector is read and written.");
-    sentences.push(
-      shown.gap < 1e-4
-        ? `All ${size} terms add up to f(y).`
-        : `All ${size} terms miss f(y) by ${shown.gap.toPrecision(2)} (root mean square).`,
-      `J is ${own.asymmetry < 1e-4 ? "" : "not "}symmetric: ‖J − Jᵀ‖/‖J + Jᵀ‖ = ${own.asymmetry.toFixed(2)}.`,
-    );
-    summary.textContent = sentences.join(" ");
-    plot.setAttribute("aria-label", `Spectrum, and PSNR of the sum for every k. ${sentences.join(" ")}`);
-    // Spoken when the hand rests, not at every step on the way; and not when the page opens.
-    clearTimeout(announcement);
-    if (announced) announcement = setTimeout(() => (live.textContent = now), 500);
-    announced = true;
-  }
-
-  let due = 0;
-  function schedule() {
-    due ||= requestAnimationFrame(() => {
-      due = 0;
-      draw();
-    });
-  }
-
-  const drag = (event) => go(indexUnder(event.clientX, plot, axis));
-  plot.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    plot.setPointerCapture(event.pointerId);
-    // A finger may be about to scroll the page: it moves k when it slides sideways, or has tapped.
-    if (event.pointerType !== "touch") drag(event);
-  });
-  plot.addEventListener("click", drag);
-  plot.addEventListener("pointermove", (event) => plot.hasPointerCapture(event.pointerId) && drag(event));
-
-  const traits = ["network", "image", "sigma", "vectors", "index"];
-  traits.forEach((name) => model.on(`change:${name}`, schedule));
-  const forgetTheme = onThemeChange(draw); // at once: a page that is printed does not wait
-  const sizes = new ResizeObserver(schedule);
-  sizes.observe(plot);
-  el.append(root);
-  draw();
-  return () => {
-    traits.forEach((name) => model.off(`change:${name}`, schedule));
-    forgetTheme();
-    sizes.disconnect();
-    clearTimeout(announcement);
-    cancelAnimationFrame(due);
-  };
-}
-
-/** The letters of value, read vector and written vector, with k below them. */
-function letters(kind, k) {
-  const below = [...String(k)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
-  return (kind === "singular" ? ["s", "v", "u"] : ["λ", "e", "e"]).map((letter) => letter + below);
-}
-
-function decibelsText(error) {
-  return error > 0 ? `${decibels(error).toFixed(2)} dB` : "∞ dB";
-}
-
-function signed(value) {
-  return value.toFixed(2).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
 }
 
 export default { render };

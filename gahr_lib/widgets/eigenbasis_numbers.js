@@ -1,4 +1,4 @@
-// The numbers that the explorer of eigenbasis_explorer.py shows, from what Python packed.
+// The numbers that the explorers of expansions show, from what Python packed.
 // Letters are those of the book: s_k, u_k written, v_k read, y noisy.
 
 /** Reads what Python packed, and adds up what the explorer shows. */
@@ -9,7 +9,9 @@ class Expansions {
     Object.assign(this, data);
     this.size = data.width * data.height;
     for (const name of ["clean", "noise", "outputs"]) this[name] = floats(data[name]);
-    for (const kind of ["singular", "eigen"]) this[kind] = this.#readSums(data[kind]);
+    for (const kind of ["singular", "eigen"]) {
+      if (data[kind]) this[kind] = this.#readSums(data[kind]); // no singular vectors of large images
+    }
   }
 
   #readSums(packed) {
@@ -50,27 +52,28 @@ class Expansions {
   at(network, image, sigma) {
     const count = this.sigmas.length;
     const place = (this.networks.indexOf(network) * this.names.length + image) * count + this.sigmas.indexOf(sigma);
-    const clean = this.image(this.clean, image);
-    const noise = this.image(this.noise, image);
-    const sums = (kind) => {
-      const { values, coefficients, errors, gaps, read, written } = this[kind];
-      return {
-        values: this.image(values, place),
-        errors: this.image(errors, place),
-        coefficients: coefficients.subarray(place * this.kept, (place + 1) * this.kept),
-        gap: gaps[place],
-        read: (k) => read(place * this.kept + k - 1),
-        written: (k) => written(place * this.kept + k - 1),
-      };
-    };
+    return this.answer(place, this.image(this.clean, image), this.image(this.noise, image), sigma);
+  }
+
+  answer(place, clean, noise, sigma) {
+    const all = this.eigen.values.length / this.asymmetry.length; // so many, or only those kept
+    const own = (array, each) => array.subarray(place * each, (place + 1) * each);
+    const sums = ({ values, coefficients, errors, gaps, read, written }) => ({
+      values: own(values, all),
+      errors: own(errors, all),
+      coefficients: own(coefficients, this.kept),
+      gap: gaps[place],
+      read: (k) => read(place * this.kept + k - 1),
+      written: (k) => written(place * this.kept + k - 1),
+    });
     return {
       place, clean,
       noisy: clean.map((v, i) => v + sigma * noise[i]),
       output: this.image(this.outputs, place),
       outputError: this.output_errors[place],
       asymmetry: this.asymmetry[place],
-      singular: sums("singular"),
-      eigen: sums("eigen"),
+      singular: this.singular && sums(this.singular),
+      eigen: sums(this.eigen),
     };
   }
 

@@ -1,4 +1,4 @@
-// The plot of the explorer of eigenbasis_explorer.py: spectrum, and PSNR of the sum, against k.
+// The plot of the explorers of expansions: spectrum, and PSNR of the sum, against k.
 
 const SPECTRUM_MARGIN = { left: 42, right: 44 }; // the style sheet places the slider by it
 
@@ -51,31 +51,36 @@ function drawSpectrum(canvas, axis, view) {
   for (const place of [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]) {
     if (place > axis.size || x(place) < next) continue;
     sums.text(String(place), x(place), bottom + 10, label);
-    next = x(place) + 24;
+    next = x(place) + (place < 1000 ? 24 : 32);
   }
   sums.text("k", left + wide.width / 2, bottom + 26, label);
 }
 
 function valuePanel(c, box, x, { singular, eigen, vectors, colours }) {
-  const most = Math.max(1.1, 1.06 * singular.values[0], 1.06 * eigen.values[0]);
+  const most = Math.max(1.1, 1.06 * (singular ?? eigen).values[0], 1.06 * eigen.values[0]);
   const least = Math.min(-0.05, 1.1 * Math.max(eigen.values.at(-1), -1));
   const panel = new Panel(c, box, x, linear(least, most, box), colours);
   for (let v = Math.ceil(2 * least) / 2; v <= most; v += most > 4 ? 1 : 0.5) panel.tick(v, String(v), "left");
   const strong = vectors === "singular" ? singular : eigen;
   panel.dots(eigen.values, colours.signal);
   panel.line(strong.values, vectors === "singular" ? colours.factor : colours.signal, { first: 1, width: 2 });
-  if (strong !== singular) panel.line(singular.values, colours.factor, { first: 1, width: 1, dash: [5, 3] });
+  const other = singular && strong !== singular;
+  if (other) panel.line(singular.values, colours.factor, { first: 1, width: 1, dash: [5, 3] });
   panel.legend([
-    ["singular values sₖ", colours.factor, strong === singular ? "line" : "dash"],
+    ...(singular ? [["singular values sₖ", colours.factor, other ? "dash" : "line"]] : []),
     ["eigenvalues λₖ", colours.signal, strong === singular ? "dot" : "line"],
   ]);
   return panel;
 }
 
 function sumPanel(c, box, x, { singular, eigen, vectors, outputError, colours }) {
-  const levels = [singular, eigen].map(({ errors }) => Array.from(errors, decibels));
+  const curves = [
+    ["singular", singular, "sₖ", colours.factor],
+    ["eigen", eigen, "λₖ", colours.signal],
+  ].filter(([, sums]) => sums);
+  const levels = curves.map(([, { errors }]) => Array.from(errors, decibels));
   const answer = decibels(outputError);
-  const all = [answer, ...levels[0], ...levels[1]];
+  const all = [answer, ...levels.flat()];
   const [low, high] = [Math.min(...all), Math.max(...all)];
   const room = 0.06 * Math.max(high - low, 1);
   const panel = new Panel(c, box, x, linear(low - room, high + room, box), colours);
@@ -85,14 +90,13 @@ function sumPanel(c, box, x, { singular, eigen, vectors, outputError, colours })
     if (v + step > high + room) panel.text("dB", box.left + box.width + 6, panel.y(v), { colour: colours.muted });
   }
   panel.across(answer, colours.noise, { width: 2, dash: [2, 3] });
-  const chosen = vectors === "singular";
-  panel.line(levels[0], colours.factor, { first: 1, width: chosen ? 2.5 : 1, dash: chosen ? [] : [5, 3] });
-  panel.line(levels[1], colours.signal, { first: 1, width: chosen ? 1 : 2.5, dash: chosen ? [5, 3] : [] });
-  panel.legend([
-    [chosen ? "PSNR of sum, sₖ" : "PSNR of sum, λₖ", chosen ? colours.factor : colours.signal, "line"],
-    [chosen ? "with λₖ" : "with sₖ", chosen ? colours.signal : colours.factor, "dash"],
-    ["f(y)", colours.noise, "dash"],
-  ]);
+  const legend = curves.map(([kind, , letter, colour], i) => {
+    const chosen = kind === vectors;
+    panel.line(levels[i], colour, { first: 1, width: chosen ? 2.5 : 1, dash: chosen ? [] : [5, 3] });
+    return [chosen ? `PSNR of sum, ${letter}` : `with ${letter}`, colour, chosen ? "line" : "dash"];
+  });
+  if (vectors === "eigen") legend.reverse(); // the chosen one first
+  panel.legend([...legend, ["f(y)", colours.noise, "dash"]]);
   return panel;
 }
 

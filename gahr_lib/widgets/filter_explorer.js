@@ -52,6 +52,7 @@ function render({ model, el }) {
     "aria-valuemin": 0, "aria-valuemax": numbers.size - 1,
   };
   for (const [name, value] of Object.entries(attributes)) picker.setAttribute(name, value);
+  keepKeys(picker);
   picker.addEventListener("keydown", (event) => {
     if (!(event.key in keys) || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
@@ -59,24 +60,16 @@ function render({ model, el }) {
     go(...keys[event.key](model.get("row"), model.get("column")));
   });
   for (const { canvas } of pictures) {
-    const pick = (event) => {
+    onDrag(canvas, (event) => {
       const box = canvas.getBoundingClientRect();
       const share = (at, start, length, count) => Math.floor(((at - start) / length) * count);
       // The border of a canvas is a pixel of the screen: too little to matter.
       go(share(event.clientY, box.top, box.height, height), share(event.clientX, box.left, box.width, width));
-    };
-    canvas.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      canvas.setPointerCapture(event.pointerId);
-      // A finger may be about to scroll the page: it picks when it slides sideways, or has tapped.
-      if (event.pointerType !== "touch") pick(event);
     });
     canvas.addEventListener("mousedown", (event) => {
       event.preventDefault(); // else the browser takes the focus away again
       if (!event.button) picker.focus({ preventScroll: true });
     });
-    canvas.addEventListener("click", pick);
-    canvas.addEventListener("pointermove", (event) => canvas.hasPointerCapture(event.pointerId) && pick(event));
   }
 
   const summary = element("p", { class: "gx-summary" });
@@ -172,8 +165,7 @@ function render({ model, el }) {
     context.setLineDash([]);
   }
 
-  let announcement;
-  let announced = false;
+  const voice = announcer(live);
   function showWords({ image: index, sigma, row, column, values }, filters) {
     const same = decimals(values.sum) === decimals(values.denoised);
     const text = [
@@ -187,30 +179,17 @@ function render({ model, el }) {
     ];
     if (numbers.cut) text.push("Weights are drawn inside the dashed box; the numbers count all of them.");
     summary.textContent = text.join(" ");
-    // Spoken when the hand rests, not at every step on the way; and not when the page opens.
-    clearTimeout(announcement);
-    const now = `Noisy ${decimals(values.noisy)}, denoised ${decimals(values.denoised)}; row: ${sentences(filters.row).join(", ")}`;
-    if (announced) announcement = setTimeout(() => (live.textContent = now), 500);
-    announced = true;
+    voice.say(
+      `Noisy ${decimals(values.noisy)}, denoised ${decimals(values.denoised)}; row: ${sentences(filters.row).join(", ")}`,
+    );
   }
 
-  let due = 0;
-  function schedule() {
-    due ||= requestAnimationFrame(() => {
-      due = 0;
-      draw();
-    });
-  }
-
-  const traits = ["image", "sigma", "row", "column"];
-  traits.forEach((name) => model.on(`change:${name}`, schedule));
-  const forgetTheme = onThemeChange(draw); // at once: a page that is printed does not wait
   el.append(root);
   draw();
+  const { stop } = drawOnChange(model, ["image", "sigma", "row", "column"], [], draw);
   return () => {
-    traits.forEach((name) => model.off(`change:${name}`, schedule));
-    forgetTheme();
-    clearTimeout(announcement);
+    stop();
+    voice.hush();
   };
 }
 

@@ -62,18 +62,10 @@ function render({ model, el }) {
       "aria-label": `Pairs in the order of their similarity: ${title}`,
       keydown: (event) => moves(event, pairs.order(kind, model.get("n_train"))),
     });
-    const pickUnder = (event) => {
+    onDrag(canvas, (event) => {
       const n = model.get("n_train");
       pick(pairs.nearestPair(kind, n, cosineUnder(event.clientX, canvas, pairs.low)));
-    };
-    canvas.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      canvas.setPointerCapture(event.pointerId);
-      // A finger may be about to scroll the page: it picks when it slides sideways, or has tapped.
-      if (event.pointerType !== "touch") pickUnder(event);
     });
-    canvas.addEventListener("click", pickUnder);
-    canvas.addEventListener("pointermove", (event) => canvas.hasPointerCapture(event.pointerId) && pickUnder(event));
     const legend = element("span", { class: "gx-legend" }, element("span", { class: `gx-swatch gx-swatch-${name}` }), title);
     const second = outline
       ? element("span", { class: "gx-legend" }, element("span", { class: "gx-swatch gx-swatch-outline" }), outline)
@@ -140,8 +132,7 @@ function render({ model, el }) {
     });
   }
 
-  let announcement;
-  let announced = false;
+  const voice = announcer(live);
   function showWords({ n, pair, own, twins, ofB }) {
     const all = pairs.values("own", n);
     const closer = pairs.values("twins", n).filter((v, k) => v > all[k]).length;
@@ -156,32 +147,16 @@ function render({ model, el }) {
       if (Number.isNaN(ofB)) sentences.push("Which of B’s is the nearest was not searched.");
     }
     summary.textContent = sentences.join(" ");
-    // Spoken when the hand rests, not at every step on the way; and not when the page opens.
-    clearTimeout(announcement);
-    if (announced) announcement = setTimeout(() => (live.textContent = `${named}: ${now}`), 500);
-    announced = true;
+    voice.say(`${named}: ${now}`);
   }
 
-  let due = 0;
-  function schedule() {
-    due ||= requestAnimationFrame(() => {
-      due = 0;
-      draw();
-    });
-  }
-
-  const names = ["n_train", "pair"];
-  names.forEach((name) => model.on(`change:${name}`, schedule));
-  const forgetTheme = onThemeChange(draw); // at once: a page that is printed does not wait
-  const observer = new ResizeObserver(schedule);
-  histograms.forEach(({ canvas }) => observer.observe(canvas));
   el.append(root);
   draw();
+  const canvases = histograms.map(({ canvas }) => canvas);
+  const { stop } = drawOnChange(model, ["n_train", "pair"], canvases, draw);
   return () => {
-    names.forEach((name) => model.off(`change:${name}`, schedule));
-    forgetTheme();
-    observer.disconnect();
-    clearTimeout(announcement);
+    stop();
+    voice.hush();
   };
 }
 

@@ -138,13 +138,13 @@ function render({ model, el }) {
         if (model.get("moment") === frames - 1) stop();
       }, PACE);
     }
-    schedule();
+    drawing.schedule();
   }
 
   function stop() {
     clearInterval(timer);
     timer = 0;
-    schedule();
+    drawing.schedule();
   }
 
   function draw() {
@@ -184,8 +184,7 @@ function render({ model, el }) {
     }
   }
 
-  let announcement;
-  let announced = false;
+  const voice = announcer(live);
   function showWords({ noise, sampler, moment, levels, cosines, paths }) {
     const cosine = cosines[moment].toFixed(2);
     const now = `Moment ${moment + 1} of ${frames}, noise level ${digits(levels[moment])}: cosine of the guesses ${cosine}`;
@@ -200,46 +199,22 @@ function render({ model, el }) {
     ];
     summary.textContent = [sentences[0], ...sentences.slice(2)].join(" ");
     plot.setAttribute("aria-label", `Cosine at every moment, noise at every step. ${sentences.slice(0, 3).join(" ")}`);
-    // Spoken when the hand rests, not at every step on the way; and not when the page opens.
-    clearTimeout(announcement);
-    if (announced) announcement = setTimeout(() => (live.textContent = now), 500);
-    announced = true;
+    voice.say(now);
   }
 
-  let due = 0;
-  function schedule() {
-    due ||= requestAnimationFrame(() => {
-      due = 0;
-      draw();
-    });
-  }
-
-  let panel = 0;
-  const drag = (event) => move(momentUnder(event.clientX, panel, plot, pair()));
+  let panel = 0; // stays the same until the hand lets go
   plot.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    panel = panelUnder(event.clientY, plot); // stays the same until the hand lets go
-    plot.setPointerCapture(event.pointerId);
-    // A finger may be about to scroll the page: it moves when it slides sideways, or has tapped.
-    if (event.pointerType !== "touch") drag(event);
+    if (!event.button) panel = panelUnder(event.clientY, plot);
   });
-  plot.addEventListener("click", drag);
-  plot.addEventListener("pointermove", (event) => plot.hasPointerCapture(event.pointerId) && drag(event));
-
-  const names = ["noise", "sampler", "moment"];
-  names.forEach((name) => model.on(`change:${name}`, schedule));
+  onDrag(plot, (event) => move(momentUnder(event.clientX, panel, plot, pair())));
   still.addEventListener("change", stop);
-  const forgetTheme = onThemeChange(draw); // at once: a page that is printed does not wait
-  const sizes = new ResizeObserver(schedule);
-  sizes.observe(plot);
   el.append(root);
   draw();
+  const drawing = drawOnChange(model, ["noise", "sampler", "moment"], [plot], draw);
   return () => {
-    names.forEach((name) => model.off(`change:${name}`, schedule));
+    drawing.stop();
     still.removeEventListener("change", stop);
-    forgetTheme();
-    sizes.disconnect();
-    clearTimeout(announcement);
+    voice.hush();
     clearInterval(timer);
   };
 }

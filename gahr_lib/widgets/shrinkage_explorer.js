@@ -47,7 +47,10 @@ function render({ model, el }) {
   const numberId = freshId();
   const number = element("input", {
     type: "number", id: numberId, min: 0, step: 1, inputmode: "numeric",
-    input: () => number.value !== "" && keep(number.valueAsNumber),
+    input: () => {
+      if (number.value !== "") keep(number.valueAsNumber);
+      schedule(); // M may have been at its end before, with a number beyond it typed now
+    },
     change: () => schedule(),
   });
   const best = element("button", { type: "button", class: "gx-best", click: () => keep(bestKept()) }, "○ best M");
@@ -169,8 +172,7 @@ function render({ model, el }) {
     }
   }
 
-  let announcement;
-  let announced = false;
+  const voice = announcer(live);
   function showWords({ own, m, errors, best: least, answer, ...state }) {
     const bases = { cosine: "cosine basis", wavelet: "wavelet basis", network: "the network’s basis" };
     const now = `M = ${m} of ${size} kept, PSNR ${inDecibels(errors.total[m])}`;
@@ -194,42 +196,17 @@ function render({ model, el }) {
     }
     summary.textContent = sentences.join(" ");
     plot.setAttribute("aria-label", `Coefficients, factors and error for every M. ${sentences.join(" ")}`);
-    // Spoken when the hand rests, not at every step on the way; and not when the page opens.
-    clearTimeout(announcement);
-    if (announced) announcement = setTimeout(() => (live.textContent = now), 500);
-    announced = true;
+    voice.say(now);
   }
 
-  let due = 0;
-  function schedule() {
-    due ||= requestAnimationFrame(() => {
-      due = 0;
-      draw();
-    });
-  }
-
-  const drag = (event) => keep(keptUnder(event.clientX, plot, axis));
-  plot.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    plot.setPointerCapture(event.pointerId);
-    // A finger may be about to scroll the page: it moves M when it slides sideways, or has tapped.
-    if (event.pointerType !== "touch") drag(event);
-  });
-  plot.addEventListener("click", drag);
-  plot.addEventListener("pointermove", (event) => plot.hasPointerCapture(event.pointerId) && drag(event));
-
-  const names = ["image", "sigma", "basis", "kept", "factors"];
-  names.forEach((name) => model.on(`change:${name}`, schedule));
-  const forgetTheme = onThemeChange(draw); // at once: a page that is printed does not wait
-  const sizes = new ResizeObserver(schedule);
-  sizes.observe(plot);
+  onDrag(plot, (event) => keep(keptUnder(event.clientX, plot, axis)));
   el.append(root);
   draw();
+  const names = ["image", "sigma", "basis", "kept", "factors"];
+  const { schedule, stop } = drawOnChange(model, names, [plot], draw);
   return () => {
-    names.forEach((name) => model.off(`change:${name}`, schedule));
-    forgetTheme();
-    sizes.disconnect();
-    clearTimeout(announcement);
+    stop();
+    voice.hush();
   };
 }
 

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from gahr_lib import data
+from gahr_lib.analysis.eigenbases import eigenbasis_steps
 from gahr_lib.analysis.jacobian import (
     Eigenbasis,
     asymmetry,
@@ -97,6 +98,23 @@ def test_the_same_vectors_every_time_unless_a_generator_says_otherwise() -> None
     assert torch.equal(a.vectors, b.vectors)
     assert a.asymmetry == b.asymmetry
     assert not torch.equal(a.vectors, c.vectors)
+
+
+def test_steps_end_with_the_basis_and_can_be_given_up() -> None:
+    network, y = small_unet(), intensities(1, 1, 16, 16)
+    *before, last = eigenbasis_steps(network, y, 4)
+    expected = eigenbasis(network, y, 4, method="iterative")
+    assert last.basis is not None
+    assert torch.equal(last.basis.vectors, expected.vectors)
+    assert last.basis.asymmetry == expected.asymmetry
+    assert last.residual <= 1e-3
+    assert len(before) > 3
+    products = [step.products for step in (*before, last)]
+    assert products == sorted({*products})
+    assert torch.is_grad_enabled()  # a search that waits for its next step leaves no trace
+    steps = eigenbasis_steps(network, y, 4)
+    next(steps)
+    assert torch.is_grad_enabled()
 
 
 @pytest.mark.parametrize(

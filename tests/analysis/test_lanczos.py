@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gahr_lib.analysis.lanczos import Eigenpairs, leading_eigenpairs
+from gahr_lib.analysis.lanczos import Eigenpairs, lanczos_steps, leading_eigenpairs
 from gahr_lib.errors import ConvergenceError
 from helpers import seeded, symmetric
 
@@ -94,6 +94,35 @@ def test_a_tolerance_out_of_reach_is_said() -> None:
     matrix, _ = symmetric(SPECTRA["flat"])
     with pytest.raises(ConvergenceError, match=r"After 3\d\d products .* expected 1.0e-18"):
         find(matrix, 20, tolerance=1e-18, room=60)
+
+
+def test_steps_say_how_far_the_search_is_and_end_with_the_pairs() -> None:
+    matrix, _ = symmetric(SPECTRA["falling"])
+    options = {"tolerance": 1e-4, "generator": seeded(7)}
+    *before, last = lanczos_steps(lambda v: v @ matrix, matrix[0], 10, **options)  # type: ignore[arg-type]
+    expected = find(matrix, 10)
+    assert last.pairs is not None
+    assert torch.equal(last.pairs.vectors, expected.vectors)
+    assert last.residual == pytest.approx(float(expected.residuals.max() / expected.values[0]))
+    assert [step.products for step in (*before, last)] == list(range(2, expected.products + 1, 2))
+    assert all(step.pairs is None for step in before)
+    assert [step.residual for step in before[:4]] == [np.inf] * 4  # eight vectors hold no ten pairs
+    known = [step.residual for step in before if step.residual < np.inf]
+    assert known[0] > 0.05 > 1e-4 >= known[-1]
+
+
+def test_a_search_that_is_given_up_makes_no_more_products() -> None:
+    matrix, _ = symmetric(SPECTRA["falling"])
+    made = []
+
+    def product(v: Tensor) -> Tensor:
+        made.append(len(v))
+        return v @ matrix
+
+    steps = lanczos_steps(product, matrix[0], 10, tolerance=1e-4, generator=seeded())
+    assert made == []
+    next(steps), next(steps)
+    assert made == [2, 2]
 
 
 @pytest.mark.parametrize("of", [lambda m: m * 1e-6, lambda m: m * 1e6])
