@@ -13,6 +13,10 @@ from gahr_lib.errors import ConfigError, DataFileError
 __all__ = ["CLAIMS", "LEDGER", "claims_of", "find_claim", "read_ledger"]
 
 LEDGER = Path(__file__).with_name("ledger.toml")
+"""The file that holds the claims.
+
+:meta hide-value:
+"""
 _NAMES = tuple(field.name for field in fields(Claim))
 
 
@@ -110,4 +114,7 @@ def _claim(row: Any, path: Path) -> Claim:
 
 
 CLAIMS = read_ledger()
-"""The claims of the book, by chapter."""
+"""The claims of the book, by chapter.
+
+:meta hide-value:
+"""

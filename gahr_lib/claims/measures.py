@@ -26,7 +26,10 @@ MEASURES: Mapping[str, Callable[[], Measured]] = MappingProxyType(
         **open_questions.MEASURES,
     }
 )
-"""The functions, by the ids of their claims."""
+"""The functions, by the ids of their claims.
+
+:meta hide-value:
+"""
 
 
 def measure(name: str) -> Measured:
