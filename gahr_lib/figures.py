@@ -28,8 +28,6 @@ __all__ = [
     "show_signed",
 ]
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart; each has a dash of its own, so
-# that curves stay apart in black and white.
 COLOURS = {
     "blue": "#0072B2",
     "orange": "#D55E00",
@@ -38,6 +36,12 @@ COLOURS = {
     "sky": "#56B4E9",
     "black": "#222222",
 }
+"""Okabe and Ito's colours, which colour-blind readers can tell apart, by name.
+
+:meta hide-value:
+"""
+
+# Each has a dash of its own, so that curves stay apart in black and white.
 _DASHES: dict[str, Any] = {
     "blue": "-",
     "orange": "--",
@@ -46,6 +50,7 @@ _DASHES: dict[str, Any] = {
     "sky": (0, (4, 1, 1, 1, 1, 1)),
     "black": ":",
 }
+
 STYLE: dict[str, Any] = {
     "figure.dpi": 110,
     "figure.facecolor": "white",
@@ -61,7 +66,10 @@ STYLE: dict[str, Any] = {
     "lines.linewidth": 1.8,
     "legend.frameon": False,
 }
+"""Settings of matplotlib for all figures.
 
+:meta hide-value:
+"""
 
 _GREY = {"vmin": 0, "vmax": 1, "cmap": "gray"}
 

@@ -123,6 +123,7 @@ SETTINGS: Mapping[str, SampleConfig] = MappingProxyType(
         "ascent": SampleConfig(beta=1.0),
     }
 )
+"""The settings that the book samples with, by name; ``"ascent"`` injects no noise."""
 """Ways to move that have a name. "paper" is what its text says, about 3,000 steps, and "ramp" what
 its authors' code does, about 100; "ascent" goes straight up the score, without noise on the way.
 DDIM and Langevin dynamics, which follow a schedule of noise levels, are in `gahr_lib.schedules`."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["ImageSource", "TrainState", "train"]
 
 ImageSource = Tensor | Callable[[int, torch.Generator], Tensor]
+"""Training images (N, C, H, W), or a function that draws so many from a generator."""
 
 
 @dataclass(frozen=True)
