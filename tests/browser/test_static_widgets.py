@@ -105,6 +105,25 @@ def test_first_values_are_those_that_python_chose(explorer, open_widgets):
     assert shown.psnr() == pytest.approx(explorer.psnr(), abs=0.05)
 
 
+def test_numbers_that_are_out_of_range_are_brought_into_it(explorer, open_widgets):
+    """Also where M is at that end already, so that nothing but the number has to change."""
+    explorer.basis, explorer.kept = "cosine", 784
+    shown = Explorer(open_widgets(explorer))
+    for typed, taken in (("9999", 784), ("-3", 0), ("-4", 0), ("12", 12)):
+        shown.keep(typed)
+        assert shown.kept() == taken
+
+
+def test_nothing_is_said_until_something_changes(explorer, open_widgets):
+    shown = Explorer(open_widgets(explorer))
+    live = shown.root.locator("[aria-live=polite]")
+    shown.page.set_viewport_size({"width": 700, "height": 900})  # drawn again, and not said
+    shown.page.wait_for_timeout(700)
+    assert live.inner_text() == ""
+    shown.keep(21)
+    live.filter(has_text="M = 21 of").wait_for(state="attached")
+
+
 def test_other_sizes_and_an_exact_denoiser(open_widgets):
     """Not square, no PSNR to speak of, and eigenvalues that are all the same."""
     images = torch.rand(1, 1, 12, 20, generator=seeded())

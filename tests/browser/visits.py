@@ -54,6 +54,10 @@ class Visit:
     def close(self) -> None:
         self.context.close()
 
+    def show_explorers(self) -> None:
+        """Have all explorers of the page drawn, wherever a reader would be."""
+        self.page.evaluate("gahrWidgets.showAll()")
+
     def scrolls_sideways(self) -> bool:
         return self.page.evaluate(
             "document.documentElement.scrollWidth > document.documentElement.clientWidth"

@@ -1,0 +1,69 @@
+"""What axe-core finds on every page of the book, in both themes, with its explorers drawn."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from browser.test_pages import PAGES
+from browser.visits import Visit
+
+AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
+pytestmark = pytest.mark.browser
+
+RUN = """async (options) => {
+  const all = { resultTypes: ["violations"], ...options };
+  const { violations, passes } = await axe.run(document, all);
+  const faults = violations.flatMap(({ id, impact, help, nodes }) =>
+    nodes.map(({ target, html }) => ({
+      id, impact, help, target: target.join(" "), html: html.slice(0, 200),
+    })),
+  );
+  return { faults, passed: passes.length };
+}"""
+# Between the themes only colours differ, and between the widths what has room.
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+ROOM = {"runOnly": {"type": "rule", "values": ["scrollable-region-focusable", "target-size"]}}
+OPEN = """() => {
+  document.querySelectorAll("details").forEach((node) => (node.open = true));
+  const folded = "toggle-hidden"; // solutions, hints
+  document.querySelectorAll(`.${folded}`).forEach((node) => node.classList.remove(folded));
+}"""
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def page(request, site, browser) -> Iterator[Visit]:
+    visit = Visit(browser, f"{site}/{request.param}", color_scheme="light")
+    visit.page.wait_for_load_state("networkidle")
+    visit.page.evaluate("window.gahrWidgets?.showAll()")
+    visit.page.evaluate(OPEN)
+    # A colour on its way from one theme to the other is none of the page's.
+    visit.page.add_style_tag(content="* { transition: none !important; }")
+    visit.page.evaluate(AXE.read_text(encoding="utf-8"))
+    yield visit.page
+    visit.close()
+
+
+def test_axe_finds_nothing(page):
+    assert faults(page, {}) == []
+
+
+def test_axe_finds_nothing_in_the_dark(page):
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    assert faults(page, COLOURS) == []
+
+
+def test_keys_and_fingers_reach_everything_on_a_telephone(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(500)  # the theme looks at what scrolls after a third of a second
+    assert faults(page, ROOM) == []
+
+
+def faults(page, options: dict[str, object]) -> list[str]:
+    """What axe calls critical, serious or moderate, and where."""
+    found = page.evaluate(RUN, options)
+    if not options:
+        assert found["passed"] > 10, "axe has looked at the page"
+    return [json.dumps(fault, indent=1) for fault in found["faults"] if fault["impact"] != "minor"]
