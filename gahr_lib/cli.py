@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Literal
@@ -27,6 +27,7 @@ except ImportError as error:
 
 from gahr_lib.errors import GahrError, TrainingError
 from gahr_lib.jobs import Job, Monitor, RunFolder, load_images, make_run
+from gahr_lib.lab import laboratory_server
 from gahr_lib.training import connect
 from gahr_lib.training.processes import batch_share, first_to_all
 from gahr_lib.zoo.commands import app as zoo
@@ -34,7 +35,7 @@ from gahr_lib.zoo.commands import app as zoo
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Train denoisers: one of your own, or those of the book.",
+    help="Train denoisers, one of your own or those of the book; serve the laboratory.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -158,6 +159,18 @@ def train(
         return 0
     job = Job(run, folder, sets, fabric, monitor)
     return _carry_out(job, quiet=quiet or not fabric.is_global_zero)
+
+
+@app.command()
+def lab(
+    port: Annotated[int, typer.Option(help="Where to listen; 0 for any free port.")] = 8028,
+) -> int:
+    """Serve the laboratory, where networks run in a browser, on this machine alone."""
+    with laboratory_server(port) as server:
+        typer.echo(f"The laboratory is at http://127.0.0.1:{server.server_port}/ (Ctrl+C ends)")
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+    return 0
 
 
 def _carry_out(job: Job, *, quiet: bool) -> int:

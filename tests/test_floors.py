@@ -16,6 +16,7 @@ FLOORS = [
     {"analysis", "export", "inverse_problems", "schedules"},
     {"jobs"},
     {"zoo"},
+    {"lab"},
     {"cli"},
     {"exercises", "claims", "figures"},
     {"widgets", "check", "record"},

@@ -1,0 +1,271 @@
+"""The laboratory in Chromium, by mouse and by keyboard."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.laboratory import READY_MS, Laboratory, images, served
+from browser.test_axe import AXE, faults
+from browser.visits import Visit
+
+pytestmark = pytest.mark.browser
+
+# Everything that a reader was told while the laboratory was loaded.
+WATCH = """() => {
+  window.told = [];
+  const node = document.querySelector("[data-notice]");
+  new MutationObserver(() => window.told.push(
+    [node.textContent, document.querySelector("#laboratory progress")?.value ?? null],
+  )).observe(node, { childList: true, characterData: true, subtree: true });
+}"""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def lab(address, browser) -> Iterator[Laboratory]:
+    """A laboratory that several tests use, one after the other."""
+    visit = Visit(browser, f"{address}/")
+    yield Laboratory(visit).start()
+    visit.close()
+    assert visit.complaints == []
+
+
+def requested(visit: Visit) -> list[str]:
+    return visit.page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
+
+
+def test_nothing_of_weight_is_loaded_before_the_start(address, visit):
+    lab = Laboratory(visit(f"{address}/"))
+    lab.page.wait_for_load_state("networkidle")
+    names = {url.rsplit("/", 1)[1] for url in requested(lab.visit)}
+    assert names == {"lab.css", "page.css", "theme.js", "start.js", "still.png"}
+    assert lab.root.locator("img").get_attribute("alt")
+    assert lab.root.locator("img").evaluate("(image) => image.naturalWidth") > 1000
+
+
+def test_start_tells_how_far_it_is(address, visit):
+    lab = Laboratory(visit(f"{address}/"))
+    lab.page.evaluate(WATCH)
+    lab.start()
+    told = lab.page.evaluate("window.told")
+    parts = [re.fullmatch(r"Loading: ([\d.]+) of ([\d.]+) MB", text) for text, _ in told]
+    received = [float(part[1]) for part in parts if part]
+    totals = {float(part[2]) for part in parts if part}
+    assert len(received) > 5
+    assert received == sorted(received)
+    (total,) = totals
+    assert 14 < total < 16  # the page says 15 to 17, the latter with WebGPU
+    bars = [bar for text, bar in told if text.startswith("Loading: ")]
+    assert bars == sorted(bars)
+    assert bars[-1] > 0.8
+    loaded = [url for url in requested(lab.visit) if "/data/" in url]
+    assert not [url for url in loaded if "jspi" in url]
+
+
+def test_the_book_has_it_too(site, visit):
+    lab = Laboratory(visit(f"{site}/book/laboratory.html")).start()
+    assert lab.results("denoise")["networks"]
+    said = lab.root.locator(".gx-summary").last.inner_text()
+    assert said == "Computed by the processor (WebAssembly): not wanted."
+
+
+def test_start_by_keyboard(address, visit):
+    lab = Laboratory(visit(f"{address}/"))
+    lab.starter.press("Enter")
+    expect(lab.root.locator(".lab-open")).to_be_focused(timeout=READY_MS)
+    lab.page.keyboard.press("Tab")
+    select = lab.network("first").get_by_label("training images N")
+    expect(select).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("kind", "control"),
+    [
+        ("first", lambda lab: lab.network("first").get_by_label("training images N")),
+        ("second", lambda lab: lab.network("second").get_by_label("training images N")),
+        ("image", lambda lab: lab.denoise.get_by_label("image", exact=True)),
+        ("noisy", lambda lab: lab.denoise.get_by_label("noise σ")),
+        ("noisy", lambda lab: lab.denoise.get_by_label("seed of the noise")),
+    ],
+    ids=["first N", "second N", "image", "noise", "seed"],
+)
+def test_arrow_keys_change_what_is_shown(kind, control, lab):
+    before = lab.pixels(lab.denoise, kind)
+    widget = control(lab)
+    widget.focus()
+    lab.page.keyboard.press("ArrowUp")
+    lab.settle()
+    if lab.pixels(lab.denoise, kind) == before:  # it was the first of a list
+        lab.page.keyboard.press("ArrowDown")
+        lab.settle()
+    assert lab.pixels(lab.denoise, kind) != before
+
+
+@pytest.mark.parametrize("place", ["first", "second"])
+def test_halves_change_by_mouse_and_by_keyboard(place, lab):
+    lab.choose_half(place, "A")
+    of_a = lab.pixels(lab.denoise, place)
+    lab.page.keyboard.press("ArrowRight")
+    lab.settle()
+    of_b = lab.pixels(lab.denoise, place)
+    assert of_a != of_b
+    lab.choose_half(place, "A")
+    assert lab.pixels(lab.denoise, place) == of_a
+    assert "A, N = " in lab.denoise.locator(f".lab-{place}").inner_text()
+
+
+def test_another_noise_by_its_button(lab):
+    before = lab.pixels(lab.denoise, "noisy")
+    seed = lab.denoise.get_by_label("seed of the noise")
+    first = int(seed.input_value())
+    lab.denoise.get_by_role("button", name="another").click()
+    lab.settle()
+    assert int(seed.input_value()) == first + 1
+    assert lab.pixels(lab.denoise, "noisy") != before
+
+
+@pytest.mark.parametrize("wrong", ["", "-1", "1.5", "4294967296"])
+def test_seeds_that_are_none_are_marked_and_not_used(wrong, lab):
+    seed = lab.denoise.get_by_label("seed of the noise")
+    seed.fill("7")
+    lab.settle()
+    seed.fill(wrong)
+    lab.settle()
+    assert seed.get_attribute("aria-invalid") == "true"
+    assert lab.results("denoise")["seed"] == 7
+    seed.fill("8")
+    lab.settle()
+    assert seed.get_attribute("aria-invalid") is None
+
+
+def test_no_noise_is_no_error(lab):
+    lab.set_sigma(0)
+    assert "∞ dB" in lab.denoise.locator(".lab-noisy").inner_text()
+    lab.set_sigma(0.3)
+
+
+def test_drawing_with_the_mouse(lab):
+    lab.denoise.get_by_label("image", exact=True).select_option("draw")
+    pad = lab.root.locator(".lab-pad")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+
+    def at(column, row):
+        return box["x"] + box["width"] * column / 28, box["y"] + box["height"] * row / 28
+
+    lab.page.mouse.move(*at(5, 14))
+    lab.page.mouse.down()
+    lab.page.mouse.move(*at(23, 14), steps=3)
+    lab.page.mouse.up()
+    lab.settle()
+    image = images(lab.results("denoise")["image"])[0, 0]
+    assert image[13:15, 5:23].min() > 0.9
+    assert image[:10].max() == image[18:].max() == 0
+    lab.root.get_by_role("button", name="clear").click()
+    lab.settle()
+    assert max(lab.results("denoise")["image"]) == 0
+
+
+def test_drawing_with_the_keyboard(lab):
+    lab.denoise.get_by_label("image", exact=True).select_option("draw")
+    lab.root.locator(".lab-pad").focus()
+    for _ in range(6):
+        lab.page.keyboard.press("ArrowUp")  # moves the pen alone
+    lab.settle()
+    assert max(lab.results("denoise")["image"]) == 0
+    lab.page.keyboard.down(" ")
+    for _ in range(8):
+        lab.page.keyboard.press("ArrowRight")
+    lab.page.keyboard.up(" ")
+    lab.page.keyboard.press("ArrowDown")
+    lab.settle()
+    image = images(lab.results("denoise")["image"])[0, 0]
+    assert image[7:9, 14:22].min() > 0.9
+    assert image[:, :10].max() == image[12:].max() == 0
+    lab.denoise.get_by_label("image", exact=True).select_option("test image 1")
+    lab.settle()
+
+
+def test_samples_appear_while_they_are_drawn_and_can_be_cancelled(lab):
+    section = lab.sampling
+    section.get_by_label("steps", exact=True).select_option("paper")
+    section.get_by_role("button", name="Sample").click()
+    where = section.locator(".lab-row .gx-of")
+    expect(where).to_have_text(re.compile(r"step [1-9]\d+"), timeout=READY_MS)
+    seen = lab.pixels(section, "state-0")
+    expect(where).to_have_text(re.compile(r"step [1-9]\d\d"), timeout=READY_MS)
+    assert lab.pixels(section, "state-0") != seen
+    cancel = section.get_by_role("button", name="Cancel")
+    cancel.focus()
+    lab.page.keyboard.press("Enter")
+    expect(section.get_by_role("status")).to_have_text("Cancelled.", timeout=1000)
+    expect(section.get_by_role("button", name="Sample")).to_be_focused()
+    expect(cancel).to_be_disabled()
+    section.get_by_label("steps", exact=True).select_option("ascent")
+    assert "cosine" in lab.work(section)
+
+
+def test_eigenvectors_can_be_cancelled_and_computed_again(lab):
+    lab.choose_half("first", "A")
+    lab.choose_half("second", "B")
+    section = lab.eigenvectors
+    section.get_by_role("button", name="Compute the eigenvectors").click()
+    expect(section.locator(".lab-row .gx-of")).to_have_text(re.compile(r"[1-9]\d? %"))
+    section.get_by_role("button", name="Cancel").click()
+    expect(section.get_by_role("status")).to_have_text("Cancelled.", timeout=2000)
+    assert lab.results("basis") is None
+    assert "16 leading eigenvectors" in lab.work(section)
+    assert section.locator("canvas").count() == 16
+    first = lab.pixels(section, "vector-0")
+    section.get_by_role("radio", name="second", exact=True).click()
+    lab.work(section)
+    assert lab.pixels(section, "vector-0") != first
+
+
+def test_page_stays_at_hand_while_it_computes(lab):
+    """No task of the page's own thread takes long, and other sections answer."""
+    lab.page.evaluate("""() => {
+      window.long = [];
+      const note = (list) => window.long.push(...list.getEntries().map((e) => e.duration));
+      new PerformanceObserver(note).observe({ type: "longtask" });
+    }""")
+    section = lab.eigenvectors
+    section.get_by_role("button", name="Compute the eigenvectors").click()
+    before = lab.results("denoise")["seed"]
+    lab.denoise.get_by_role("button", name="another").click()
+    lab.settle()
+    assert lab.results("denoise")["seed"] == before + 1
+    expect(section.get_by_role("button", name="Compute the eigenvectors")).to_be_enabled(
+        timeout=READY_MS
+    )
+    assert max(lab.page.evaluate("window.long"), default=0) < 250
+
+
+def test_colours_follow_the_theme(lab):
+    lab.set_sigma(0.3)
+    light = lab.pixels(lab.denoise, "difference")
+    lab.page.emulate_media(color_scheme="dark")
+    lab.settle()
+    assert lab.pixels(lab.denoise, "difference") != light
+    lab.page.emulate_media(color_scheme="light")
+    lab.settle()
+    assert lab.pixels(lab.denoise, "difference") == light
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(width, scheme, lab):
+    lab.work(lab.sampling)
+    lab.work(lab.eigenvectors)
+    lab.page.set_viewport_size({"width": width, "height": 844})
+    lab.page.emulate_media(color_scheme=scheme)
+    lab.page.evaluate(AXE.read_text(encoding="utf-8"))
+    assert not lab.visit.scrolls_sideways()
+    assert faults(lab.page, {}) == []
