@@ -20,6 +20,7 @@ from gahr_lib.models import (
     EmpiricalOptimum,
     EquivariantLocalScore,
     LocalScore,
+    OnDevice,
     PatchPosterior,
     PatchTransformer,
     ResidualNetwork,
@@ -99,6 +100,7 @@ DENOISERS: dict[str, Callable[[], Denoiser]] = {
     "unet-1": lambda: small_unet(1),
     "unet-2": lambda: small_unet(2),
     "bf-cnn": small_bf_cnn,
+    "on-device": lambda: OnDevice(small_unet(2), "cpu"),
     "unet-with-biases": lambda: small_unet(2, bias=True),
     "bf-cnn-with-biases": lambda: small_bf_cnn(bias=True),
     "transformer": lambda: PatchTransformer(

@@ -75,8 +75,11 @@ def sinusoids(
     uniform = torch.rand(n, 2, generator=generator, device=device).to(precision)
     amplitude = low + (high - low) * uniform[:, 0]
     phase = 2 * math.pi * uniform[:, 1]
-    weights = torch.stack((amplitude * phase.cos(), -amplitude * phase.sin()), dim=1)
-    return torch.einsum("nk,kcij->ncij", weights, plane).to(dtype)
+    of_cosine, of_sine = (
+        (amplitude * weight)[:, None, None, None] for weight in (phase.cos(), -phase.sin())
+    )
+    # Not a matrix product, whose rounding depends on how many images there are.
+    return (of_cosine * plane[0] + of_sine * plane[1]).to(dtype)
 
 
 def sinusoid_plane(size: int = 80, frequency: tuple[int, int] = (2, 3)) -> Tensor:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,3 +48,8 @@ class OnDevice(ResidualNetwork):
         """Return the network's linearisation at `y`; it takes vectors from anywhere too."""
         linear = self._copy[0].linearize(y.to(self.device))
         return lambda v: linear(v.to(self.device)).to(v.device)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """Let the copy take a change of precision, too; it stays on its device."""
+        self._copy[0]._apply(fn, recurse).to(self.device)
+        return super()._apply(fn, recurse)
