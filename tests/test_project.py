@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import gahr_lib
@@ -97,20 +96,6 @@ def test_python_versions_agree():
     assert PROJECT["requires-python"] == ">=" + ".".join(map(str, preflight.OLDEST))
     find_python = open_text("tools/find_python.sh")
     assert f"{preflight.OLDEST} <= sys.version_info[:2] <= {preflight.NEWEST}" in find_python
-
-
-def test_environment_is_the_locked_one():
-    environment = yaml.safe_load(open_text("environment.yml"))
-    python, pip, from_pip = environment["dependencies"]
-    version = re.fullmatch(r"python=(3\.\d+)", python).group(1)
-    assert version in SpecifierSet(PROJECT["requires-python"])
-    assert pip == "pip"
-    assert "--constraint constraints.txt" in from_pip["pip"]
-    (extra,) = re.findall(r"--editable \.\[(\w+)\]", "\n".join(from_pip["pip"]))
-    assert extra in PROJECT["optional-dependencies"]
-    # The CPU build comes from the index that the Makefile names, or Binder would fetch CUDA.
-    (index,) = re.findall(r"TORCH_INDEX=(https\S+)\"", open_text("Makefile"))
-    assert f"--extra-index-url {index}" in from_pip["pip"]
 
 
 def test_one_address_of_the_source_everywhere():
