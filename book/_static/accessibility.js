@@ -20,4 +20,11 @@ document.addEventListener("DOMContentLoaded", () => {
   // scrollable-region-focusable: the theme lets the keyboard reach code that scrolls. It looks for
   // that when the window changes its size; code that was folded away has no size before.
   document.addEventListener("toggle", () => window.dispatchEvent(new Event("resize")), true);
+  // scrollable-region-focusable: what scrolls can be scrolled by keys, also what was folded before.
+  const sizes = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+    }
+  });
+  document.querySelectorAll("pre, .pst-scrollable-table-container").forEach((node) => sizes.observe(node));
 });

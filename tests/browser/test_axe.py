@@ -46,7 +46,7 @@ def page(request, site, browser) -> Iterator[Visit]:
 
 
 def test_axe_finds_nothing(page):
-    assert faults(page, {}) == []
+    assert at_rest(page, {}) == []
 
 
 def test_axe_finds_nothing_in_the_dark(page):
@@ -58,7 +58,16 @@ def test_axe_finds_nothing_in_the_dark(page):
 def test_keys_and_fingers_reach_everything_on_a_telephone(page):
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(500)  # the theme looks at what scrolls after a third of a second
-    assert faults(page, ROOM) == []
+    assert at_rest(page, ROOM) == []
+
+
+def at_rest(page, options: dict[str, object]) -> list[str]:
+    """What axe complains of even when the theme has had time to look at what scrolls."""
+    for _ in range(5):
+        if not (found := faults(page, options)):
+            break
+        page.wait_for_timeout(1000)
+    return found
 
 
 def faults(page, options: dict[str, object]) -> list[str]:

@@ -84,8 +84,8 @@ def test_arrow_keys_move_what_has_the_focus(slides, kind):
     chosen.focus()
     before = slider.evaluate("(e) => e.value ?? e.getAttribute('aria-valuenow')")
     page.page.keyboard.press("ArrowRight")
-    after = slider.evaluate("(e) => e.value ?? e.getAttribute('aria-valuenow')")
-    assert after != before
+    moved = "([e, before]) => (e.value ?? e.getAttribute('aria-valuenow')) !== before"
+    page.page.wait_for_function(moved, arg=[slider.element_handle(), before])
     page.page.keyboard.press("n")
     assert place(page) == index
     page.page.keyboard.press("Escape")
