@@ -17,14 +17,14 @@ document.addEventListener("DOMContentLoaded", () => {
     sidebar.setAttribute("role", "region");
     sidebar.setAttribute("aria-label", "Book");
   }
-  // scrollable-region-focusable: the theme lets the keyboard reach code that scrolls. It looks for
-  // that when the window changes its size; code that was folded away has no size before.
-  document.addEventListener("toggle", () => window.dispatchEvent(new Event("resize")), true);
   // scrollable-region-focusable: what scrolls can be scrolled by keys, also what was folded before.
   const sizes = new ResizeObserver((entries) => {
     for (const { target } of entries) {
-      target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
     }
   });
-  document.querySelectorAll("pre, .pst-scrollable-table-container").forEach((node) => sizes.observe(node));
+  document.querySelectorAll("pre, table, .pst-scrollable-table-container").forEach((node) => {
+    sizes.observe(node);
+  });
 });
