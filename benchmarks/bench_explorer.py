@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from browser.conftest import browser, chromium, serve, site, visit  # noqa: F401
 from browser.test_explorers_in_pages import EXPLORERS
 from browser.test_pages import weights
 
@@ -17,10 +16,11 @@ BYTES_BEFORE_INTERACTION = 3_000_000
 # Every explorer of the book: the chapter, and which of its explorers.
 PLACES = [(chapter, i) for chapter, words in EXPLORERS.items() for i in range(len(words))]
 
-# Moves the slider of an explorer, or what its keys move where it has none, 60 times.
+# Moves the slider of an explorer, or what its keys or buttons move where it has none, 60 times.
 FRAMES = """async (root) => {
   const slider = root.querySelector("input[type=range]");
   const picker = root.querySelector("[tabindex='0']");
+  const buttons = root.querySelectorAll("input[type=radio]");
   const moves = {
     slide(i) {
       const [low, high] = [Number(slider.min), Number(slider.max)];
@@ -31,12 +31,14 @@ FRAMES = """async (root) => {
       const key = ["ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown"][Math.floor(i / 5) % 4];
       picker.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
     },
+    choose: (i) => buttons[(7 * i) % buttons.length].click(),
   };
+  const move = slider ? moves.slide : picker ? moves.press : moves.choose;
   const picture = () => [...root.querySelectorAll("canvas")].map((c) => c.toDataURL()).join();
   const [times, pictures] = [[], new Set()];
   for (let i = 0; i < 60; i++) {
     const start = performance.now();
-    moves[slider ? "slide" : "press"](i);
+    move(i);
     await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
     times.push(performance.now() - start);
     pictures.add(picture());
@@ -46,7 +48,7 @@ FRAMES = """async (root) => {
 
 
 @pytest.fixture(params=PLACES, ids=lambda place: f"{place[0][:2]}-{place[1]}")
-def place(request, site, visit):  # noqa: F811
+def place(request, site, visit):
     """The address of an explorer, and its number on its page."""
     chapter, i = request.param
     url = f"{site}/book/chapters/{chapter}.html"
@@ -55,7 +57,7 @@ def place(request, site, visit):  # noqa: F811
     return f"{url}#{anchor}", i
 
 
-def test_first_picture(benchmark: BenchmarkFixture, place, site, visit) -> None:  # noqa: F811
+def test_first_picture(benchmark: BenchmarkFixture, place, site, visit) -> None:
     """From the start of the navigation to the explorer drawn in view, in milliseconds."""
     url, _ = place
     times, sizes = [], []
@@ -74,7 +76,7 @@ def test_first_picture(benchmark: BenchmarkFixture, place, site, visit) -> None:
     assert max(sizes) < BYTES_BEFORE_INTERACTION
 
 
-def test_picture_follows_the_slider(benchmark: BenchmarkFixture, place, visit) -> None:  # noqa: F811
+def test_picture_follows_the_slider(benchmark: BenchmarkFixture, place, visit) -> None:
     """From a move of the slider to the picture drawn, the 95th percentile in milliseconds."""
     url, i = place
     seen = visit(url)

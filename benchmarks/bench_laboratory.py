@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from browser.conftest import browser, chromium, visit  # noqa: F401
 from browser.laboratory import Laboratory, served
 from speeds import Speeds
 
@@ -45,7 +44,7 @@ def measured(benchmark: BenchmarkFixture, speeds: Speeds, what: str, times: list
     return median
 
 
-def test_ready(benchmark: BenchmarkFixture, address, visit, speeds: Speeds) -> None:  # noqa: F811
+def test_ready(benchmark: BenchmarkFixture, address, visit, speeds: Speeds) -> None:
     """From the click on an empty cache to the first image denoised by both networks."""
     times: list[float] = []
 
@@ -56,7 +55,7 @@ def test_ready(benchmark: BenchmarkFixture, address, visit, speeds: Speeds) -> N
     assert measured(benchmark, speeds, "ready after the click", times) < READY_S, times
 
 
-def test_denoising(benchmark: BenchmarkFixture, address, visit, speeds: Speeds) -> None:  # noqa: F811
+def test_denoising(benchmark: BenchmarkFixture, address, visit, speeds: Speeds) -> None:
     """One image, as the worker's clock has it."""
     lab = Laboratory(visit(address)).start()
     times: list[float] = []
@@ -85,7 +84,7 @@ def test_long_task(
     what,
     most,
     address,
-    visit,  # noqa: F811
+    visit,
     speeds: Speeds,
 ) -> None:
     lab = Laboratory(visit(address)).start()

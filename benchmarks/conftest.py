@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from browser.conftest import browser, chromium, serve, site, visit
 from speeds import Speeds
+
+__all__ = ["browser", "chromium", "serve", "site", "visit"]  # fixtures: one browser for all
 
 _SPEEDS = Speeds()
 

@@ -109,10 +109,12 @@
     return Object.assign(document.createElement(tag), { textContent: text });
   }
 
-  /** Have MathJax, which keeps the browser busy, begin after something else, but within a second. */
+  /** Have MathJax, which keeps the browser busy, wait until something else is seen, or a second. */
   function formulasAfter(other) {
     if (window.MathJax?.version) return; // it has begun
-    const first = Promise.race([other, new Promise((done) => setTimeout(done, 1000))]);
+    const frame = () => new Promise(requestAnimationFrame);
+    const seen = other.then(frame).then(frame); // the second frame begins when the first is painted
+    const first = Promise.race([seen, new Promise((done) => setTimeout(done, 1000))]);
     const startup = (window.MathJax ??= {}).startup ?? {};
     const pageReady = startup.pageReady ?? (() => MathJax.startup.defaultPageReady());
     MathJax.startup = { ...startup, pageReady: () => first.then(pageReady) };
