@@ -13,7 +13,7 @@ from gahr_lib import metrics
 from gahr_lib._checks import check_count, check_images
 from gahr_lib.errors import ConfigError, ShapeError
 from gahr_lib.widgets._expansions import Answer, Expansion
-from gahr_lib.widgets._explorer import Explorer, png, refuse_others
+from gahr_lib.widgets._explorer import Explorer, checked_names, png, refuse_others
 
 __all__ = ["VECTORS", "ExpansionExplorer"]
 
@@ -40,7 +40,7 @@ class ExpansionExplorer(Explorer):
         """Check what the choices are among, and keep all of it but the networks."""
         if not isinstance(denoisers, Mapping) or not denoisers:
             raise ConfigError(
-                f"denoisers is {denoisers!r}; expected networks by name, such as "
+                f"denoisers is {denoisers!r:.80}; expected networks by name, such as "
                 '{"A, N = 100": network}.'
             )
         if not all(isinstance(name, str) and name for name in denoisers):
@@ -53,11 +53,7 @@ class ExpansionExplorer(Explorer):
             )
         self._kept = check_count(k, "k", most=images[0].numel())
         self._networks = tuple(denoisers)
-        self._names = tuple(names or (f"image {i}" for i in range(len(images))))
-        if len(self._names) != len(images):
-            raise ConfigError(
-                f"There are {len(self._names)} names for {len(images)} images; expected one each."
-            )
+        self._names = checked_names(names, len(images))
         self._images = images.detach().float().cpu().clone()
 
     @abstractmethod

@@ -15,7 +15,7 @@ from gahr_lib._checks import check_sigma
 from gahr_lib.errors import ConfigError, SigmaError
 from gahr_lib.widgets import _front_end
 
-__all__ = ["Explorer", "checked_sigmas", "png", "refuse_others"]
+__all__ = ["Explorer", "checked_names", "checked_sigmas", "png", "refuse_others"]
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -76,14 +76,28 @@ def checked_sigmas(sigmas: Sequence[float]) -> tuple[float, ...]:
     return levels
 
 
+def checked_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    """Return a name for each of some images, numbers if None, or raise `ConfigError`."""
+    checked = tuple(names or (f"image {i}" for i in range(count)))
+    if len(checked) != count:
+        raise ConfigError(
+            f"There are {len(checked)} names for {count} images; expected one each. "
+            "Leave names out to number the images."
+        )
+    return checked
+
+
 def refuse_others(choices: Mapping[str, Any], allowed: Mapping[str, Sequence[Any]]) -> None:
     """Raise `SigmaError` for a noise level, or `ConfigError`, if a choice is not an allowed one."""
     for name, value in choices.items():
-        if name in allowed and value not in allowed[name]:
-            expected = allowed[name]
+        if name not in allowed:
+            continue
+        expected = allowed[name]
+        whole = isinstance(expected, range)  # in which Python finds 1.0, too
+        if value not in expected or (whole and not isinstance(value, int)):
             text = (
                 f"a whole number from {expected[0]} to {expected[-1]}"
-                if isinstance(expected, range)
+                if whole
                 else "one of " + ", ".join(map(repr, expected))
             )
             error = SigmaError if name == "sigma" else ConfigError

@@ -19,6 +19,11 @@ def source(*names: str) -> str:
     return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
 
 
+def module(*names: str) -> str:
+    """Return the module of an explorer: its own files after those that all explorers share."""
+    return source("draw.js", "explorer_frame.js", *names)
+
+
 def floats(values: Tensor) -> bytes:
     """Return numbers as little-endian 32-bit floats, the order that browsers have."""
     array: NDArray[np.float32] = values.detach().cpu().numpy().astype("<f4")

@@ -1,4 +1,4 @@
-// What the explorers share: bytes to numbers, elements, pictures and plots. `source` in
+// What explorers and laboratory share: bytes to numbers, elements, pictures and plots. `module` in
 // _front_end.py puts it in front of an explorer's own file, so nothing here is exported.
 
 /** The 32-bit floats of a DataView; copied, because their place in its buffer may be odd. */

@@ -1,15 +1,12 @@
 // The front end of eigenbasis_explorer.py: its controls. In front of it come draw.js,
-// eigenbasis_numbers.js, eigenbasis_plot.js and eigenbasis_view.js, which draws.
+// explorer_frame.js, eigenbasis_numbers.js, eigenbasis_plot.js and eigenbasis_view.js, which draws.
 
 function render({ model, el }) {
   const data = new Expansions(model.get("_data"));
-  const choose = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
-  const { image, control } = imageChoice(data.names, (index) => choose("image", index));
-  const networks = choiceBar("network", data.networks.map((n) => [n, n]), (n) => choose("network", n));
-  const sigmas = choiceBar("noise σ", data.sigmas.map((s) => [s, String(s)]), (s) => choose("sigma", s));
+  const choose = chooser(model);
+  const { image, control } = imageChoice(data.names, (index) => choose({ image: index }));
+  const networks = choiceBar("network", data.networks.map((n) => [n, n]), (network) => choose({ network }));
+  const sigmas = choiceBar("noise σ", data.sigmas.map((s) => [s, String(s)]), (sigma) => choose({ sigma }));
   const traits = ["network", "image", "sigma"];
   return showExpansions({ model, el }, {
     data, traits,

@@ -70,8 +70,7 @@ class EigenbasisExplorer(ExpansionExplorer):
     Fernandez-Granda, ICLR 2020, section 5, for the singular vectors.
     """
 
-    _esm = _front_end.source(
-        "draw.js",
+    _esm = _front_end.module(
         "eigenbasis_numbers.js",
         "eigenbasis_plot.js",
         "eigenbasis_view.js",

@@ -1,5 +1,6 @@
 // What the explorers of expansions share: pictures, k, spectrum and words. In front of it come
-// draw.js, eigenbasis_numbers.js and eigenbasis_plot.js, after it the file of one explorer.
+// draw.js, explorer_frame.js, eigenbasis_numbers.js and eigenbasis_plot.js, after it the file of one
+// explorer.
 
 /**
  * Builds an explorer once, and draws all of it after each change. The file of the explorer gives
@@ -15,11 +16,8 @@ function showExpansions({ model, el }, { data, controls, work = [], traits, look
   const { kept, size, width } = data;
   const axis = spectrumAxis(size);
   const steps = 1000;
-  const choose = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
-  const go = (k) => choose("index", Math.min(Math.max(Math.round(k), 1), kept));
+  const choose = chooser(model);
+  const go = (k) => choose({ index: Math.min(Math.max(Math.round(k), 1), kept) });
   const keys = {
     ArrowRight: (k) => k + 1, ArrowUp: (k) => k + 1, ArrowLeft: (k) => k - 1, ArrowDown: (k) => k - 1,
     PageUp: (k) => Math.max(k + 1, k * 1.25), PageDown: (k) => Math.min(k - 1, k / 1.25),
@@ -32,13 +30,9 @@ function showExpansions({ model, el }, { data, controls, work = [], traits, look
       ...(data.singular ? [["singular", "read and written"]] : []),
       ["eigen", "eigenvectors of (J + Jᵀ)/2"],
     ],
-    (value) => choose("vectors", value),
+    (value) => choose({ vectors: value }),
   );
-  const pictures = ["clean", "noisy", "read", "written", "denoised", "output"].map((name) => {
-    const canvas = element("canvas", { class: "gx-image", role: "img" });
-    const caption = element("span", { class: "gx-caption" });
-    return { name, canvas, caption, node: element("div", { class: `gx-picture gx-${name}` }, canvas, caption) };
-  });
+  const pictures = framedPictures(["clean", "noisy", "read", "written", "denoised", "output"]);
 
   const numberId = freshId();
   const number = element("input", {
@@ -56,25 +50,13 @@ function showExpansions({ model, el }, { data, controls, work = [], traits, look
       go(axis.at(slider.valueAsNumber / steps));
       schedule(); // k may have been at its end before, while the thumb went on
     },
-    keydown: (event) => {
-      if (!(event.key in keys) || event.ctrlKey || event.altKey || event.metaKey) return;
-      event.preventDefault();
-      go(keys[event.key](model.get("index")));
-    },
   });
+  onKeys(slider, keys, (next) => go(next(model.get("index"))));
   const plot = element("canvas", { class: "gx-plot", role: "img" });
   const summary = element("p", { class: "gx-summary" });
-  const live = element("p", { class: "gx-hidden", "aria-live": "polite" });
-  const root = element(
-    "div",
-    {
-      class: "gx-explorer gx-eigenbasis", role: "group",
-      "aria-label": "Explorer: what a network reads and writes",
-      keydown: (event) => {
-        // These keys turn slides and move cells elsewhere on the page.
-        if (event.key in keys && event.target.matches("input, select")) event.stopPropagation();
-      },
-    },
+  const { root, voice } = explorerFrame(
+    "eigenbasis",
+    "what a network reads and writes",
     element("div", { class: "gx-controls" }, ...controls, vectors.group),
     ...work,
     element(
@@ -93,7 +75,6 @@ function showExpansions({ model, el }, { data, controls, work = [], traits, look
         slider, plot, summary,
       ),
     ),
-    live,
   );
   root.style.setProperty("--gx-left", `${SPECTRUM_MARGIN.left}px`);
   root.style.setProperty("--gx-right", `${SPECTRUM_MARGIN.right}px`);
@@ -140,7 +121,6 @@ function showExpansions({ model, el }, { data, controls, work = [], traits, look
     }
   }
 
-  const voice = announcer(live);
   function showWords({ data, own, shown, network, image, sigma, vectors: kind, k, psnr }) {
     const [s, v, u] = letters(kind, k);
     const value = signed(shown.values[k - 1]);
@@ -176,32 +156,12 @@ function showExpansions({ model, el }, { data, controls, work = [], traits, look
   };
 }
 
-/** A list of the images by name: the list, and the control with its label. */
-function imageChoice(names, chosen) {
-  const id = freshId();
-  const image = element(
-    "select",
-    { id, change: () => chosen(image.selectedIndex) },
-    ...names.map((name) => element("option", {}, name)),
-  );
-  return { image, control: labelled("image", id, image) };
-}
-
-function labelled(text, id, ...nodes) {
-  const label = element("label", { class: "gx-label", for: id }, text);
-  return element("div", { class: "gx-control" }, label, ...nodes);
-}
-
 /** The letters of value, read vector and written vector, with k below them. */
 function letters(kind, k) {
-  const below = [...String(k)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
-  return (kind === "singular" ? ["s", "v", "u"] : ["λ", "e", "e"]).map((letter) => letter + below);
+  const all = kind === "singular" ? ["s", "v", "u"] : ["λ", "e", "e"];
+  return all.map((letter) => letter + subscript(k));
 }
 
 function decibelsText(error) {
   return error > 0 ? `${decibels(error).toFixed(2)} dB` : "∞ dB";
-}
-
-function signed(value) {
-  return value.toFixed(2).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
 }

@@ -1,18 +1,14 @@
 // The front end of filter_explorer.py: its controls, pictures and words. In front of it come
-// draw.js and filter_numbers.js.
+// draw.js, explorer_frame.js and filter_numbers.js.
 
 /** The explorer: builds its controls once, and draws all of it after each change. */
 function render({ model, el }) {
   const numbers = new FilterNumbers(model.get("_data"));
   const { width, height } = numbers;
-  const choose = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const choose = chooser(model);
   const go = (row, column) => {
-    model.set("row", Math.min(Math.max(row, 0), height - 1));
-    model.set("column", Math.min(Math.max(column, 0), width - 1));
-    model.save_changes();
+    const inside = (place, length) => Math.min(Math.max(place, 0), length - 1);
+    choose({ row: inside(row, height), column: inside(column, width) });
   };
   const jump = Math.max(2, Math.round(height / 4));
   const keys = {
@@ -22,27 +18,19 @@ function render({ model, el }) {
     Home: (r) => [r, 0], End: (r) => [r, width - 1],
   };
 
-  const imageId = freshId();
-  const image = element(
-    "select",
-    { id: imageId, change: () => choose("image", image.selectedIndex) },
-    ...numbers.names.map((name) => element("option", {}, name)),
-  );
-  const sigmas = choiceBar("noise σ", numbers.sigmas.map((s) => [s, String(s)]), (s) => choose("sigma", s));
+  const { image, control } = imageChoice(numbers.names, (index) => choose({ image: index }));
+  const sigmas = choiceBar("noise σ", numbers.sigmas.map((s) => [s, String(s)]), (sigma) => choose({ sigma }));
   const controls = element("div", { class: "gx-controls" });
-  if (numbers.names.length > 1) {
-    const label = element("label", { class: "gx-label", for: imageId }, "image");
-    controls.append(element("div", { class: "gx-control" }, label, image));
-  }
+  if (numbers.names.length > 1) controls.append(control);
   if (numbers.sigmas.length > 1) controls.append(sigmas.group);
 
   const names = ["noisy", "clean", "denoised", "row", "column"];
   if (numbers.reference) names.push("reference");
-  const pictures = names.map((name) => {
-    const canvas = element("canvas", { class: "gx-image gx-pick", role: "img" });
-    const caption = element("span", { class: "gx-caption" });
+  const pictures = framedPictures(names).map((picture) => {
     const facts = element("span", { class: "gx-facts" });
-    return { name, canvas, caption, facts, node: element("div", { class: `gx-picture gx-${name}` }, canvas, caption, facts) };
+    picture.canvas.classList.add("gx-pick");
+    picture.node.append(facts);
+    return { ...picture, facts };
   });
   // One of the pictures takes the keyboard; the pointer may pick on all of them.
   const picker = pictures[0].canvas;
@@ -53,12 +41,7 @@ function render({ model, el }) {
   };
   for (const [name, value] of Object.entries(attributes)) picker.setAttribute(name, value);
   keepKeys(picker);
-  picker.addEventListener("keydown", (event) => {
-    if (!(event.key in keys) || event.ctrlKey || event.altKey || event.metaKey) return;
-    event.preventDefault();
-    event.stopPropagation(); // arrows turn slides and move cells elsewhere on the page
-    go(...keys[event.key](model.get("row"), model.get("column")));
-  });
+  onKeys(picker, keys, (next) => go(...next(model.get("row"), model.get("column"))));
   for (const { canvas } of pictures) {
     onDrag(canvas, (event) => {
       const box = canvas.getBoundingClientRect();
@@ -73,14 +56,12 @@ function render({ model, el }) {
   }
 
   const summary = element("p", { class: "gx-summary" });
-  const live = element("p", { class: "gx-hidden", "aria-live": "polite" });
-  const root = element(
-    "div",
-    { class: "gx-explorer gx-filter", role: "group", "aria-label": "Explorer: the filter of each pixel" },
+  const { root, voice } = explorerFrame(
+    "filter",
+    "the filter of each pixel",
     controls,
     element("div", { class: "gx-six" }, ...pictures.map(({ node }) => node)),
     summary,
-    live,
   );
 
   function draw() {
@@ -109,8 +90,8 @@ function render({ model, el }) {
       const [picture, title] = shown[name];
       paintGrey(canvas, picture, width);
       frame(canvas, pixel);
-      if (canvas !== picker) canvas.setAttribute("aria-label", `${title}, ${decimals(values[name])} at the pixel`);
-      caption.replaceChildren(title, element("span", { class: "gx-value" }, decimals(values[name])));
+      if (canvas !== picker) canvas.setAttribute("aria-label", `${title}, ${signed(values[name])} at the pixel`);
+      caption.replaceChildren(title, element("span", { class: "gx-value" }, signed(values[name])));
     }
   }
 
@@ -136,7 +117,7 @@ function render({ model, el }) {
 
   /** What is said of a filter, in a few words each. */
   function sentences({ total, own, radius, outside }) {
-    const said = [`sum ${decimals(total)}, own weight ${decimals(own)}`];
+    const said = [`sum ${signed(total)}, own weight ${signed(own)}`];
     if (radius === 0) said.push("half of energy in the pixel");
     else if (!Number.isNaN(radius)) said.push(`half of energy within ${radius.toFixed(1)} px`);
     if (numbers.cut) said.push(`outside the box ${percent(outside)}`);
@@ -165,14 +146,13 @@ function render({ model, el }) {
     context.setLineDash([]);
   }
 
-  const voice = announcer(live);
   function showWords({ image: index, sigma, row, column, values }, filters) {
-    const same = decimals(values.sum) === decimals(values.denoised);
+    const same = signed(values.sum) === signed(values.denoised);
     const text = [
-      `Row ${row}, column ${column} of ${numbers.names[index]}, σ = ${sigma}: clean ${decimals(values.clean)}, ` +
-        `noisy ${decimals(values.noisy)}, denoised ${decimals(values.denoised)}` +
-        (numbers.reference ? `, by the ${numbers.reference.name} ${decimals(values.reference)}.` : "."),
-      `The noisy pixels times the weights in the row add up to ${decimals(values.sum)}` +
+      `Row ${row}, column ${column} of ${numbers.names[index]}, σ = ${sigma}: clean ${signed(values.clean)}, ` +
+        `noisy ${signed(values.noisy)}, denoised ${signed(values.denoised)}` +
+        (numbers.reference ? `, by the ${numbers.reference.name} ${signed(values.reference)}.` : "."),
+      `The noisy pixels times the weights in the row add up to ${signed(values.sum)}` +
         (same ? ": the denoised pixel." : "; the rest of the denoised pixel is no weighted sum of them."),
       "Warm colours are positive weights, cool ones negative, as strong as their square roots; " +
         "each picture has its own scale.",
@@ -180,7 +160,7 @@ function render({ model, el }) {
     if (numbers.cut) text.push("Weights are drawn inside the dashed box; the numbers count all of them.");
     summary.textContent = text.join(" ");
     voice.say(
-      `Noisy ${decimals(values.noisy)}, denoised ${decimals(values.denoised)}; row: ${sentences(filters.row).join(", ")}`,
+      `Noisy ${signed(values.noisy)}, denoised ${signed(values.denoised)}; row: ${sentences(filters.row).join(", ")}`,
     );
   }
 
@@ -191,11 +171,6 @@ function render({ model, el }) {
     stop();
     voice.hush();
   };
-}
-
-function decimals(value) {
-  const text = value.toFixed(2);
-  return text === "-0.00" ? "0.00" : text.replace("-", "−");
 }
 
 function percent(share) {

@@ -12,10 +12,10 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from gahr_lib._checks import check_images
-from gahr_lib.errors import ConfigError, ShapeError
+from gahr_lib.errors import ShapeError
 from gahr_lib.noise import standard_noise
 from gahr_lib.widgets import _front_end
-from gahr_lib.widgets._explorer import Explorer, checked_sigmas, png, refuse_others
+from gahr_lib.widgets._explorer import Explorer, checked_names, checked_sigmas, png, refuse_others
 from gahr_lib.widgets.filter_windows import answers, distinct, largest_reach, measure, pack
 
 __all__ = ["Filter", "FilterExplorer"]
@@ -98,7 +98,7 @@ class FilterExplorer(Explorer):
     denoising via bias-free convolutional neural networks", ICLR 2020, section 5.
     """
 
-    _esm = _front_end.source("draw.js", "filter_numbers.js", "filter_explorer.js")
+    _esm = _front_end.module("filter_numbers.js", "filter_explorer.js")
 
     image = traitlets.Int(0).tag(sync=True)
     sigma = traitlets.Float().tag(sync=True)
@@ -126,11 +126,7 @@ class FilterExplorer(Explorer):
                 "one picture. Average the channels: images.mean(1, keepdim=True)."
             )
         self._sigmas = checked_sigmas(sigmas)
-        self._names = tuple(names or (f"image {i}" for i in range(len(images))))
-        if len(self._names) != len(images):
-            raise ConfigError(
-                f"There are {len(self._names)} names for {len(images)} images; expected one each."
-            )
+        self._names = checked_names(names, len(images))
         self._reference_name = reference_name
         clean = images.detach()
         noise = standard_noise(clean, generator=generator)

@@ -6,10 +6,7 @@ function render({ model, el }) {
   let data = new Expansions(model.get("_data"));
   const shown = () => asked.map((name) => data.shown[name]);
   const chosen = () => asked.map((name) => model.get(name));
-  const choose = (changes) => {
-    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const choose = chooser(model);
   const work = workLine({ model, chosen, shown, back: () => choose({ ...data.shown }) });
 
   const { image, control } = imageChoice(data.names, (index) => choose({ image: index }));

@@ -103,8 +103,7 @@ class LiveEigenbasisExplorer(ExpansionExplorer):
     0.8
     """
 
-    _esm = _front_end.source(
-        "draw.js",
+    _esm = _front_end.module(
         "eigenbasis_numbers.js",
         "eigenbasis_plot.js",
         "eigenbasis_view.js",

@@ -1,5 +1,5 @@
 // The front end of memorization_explorer.py: its controls, pictures and words. In front of it come
-// draw.js and memorization_plot.js.
+// draw.js, explorer_frame.js and memorization_plot.js.
 
 const PICTURES = ["nearest of A", "sample of A", "sample of B", "nearest of B"];
 const PARTS = ["nearest-a", "sample-a", "sample-b", "nearest-b"];
@@ -8,37 +8,35 @@ const PARTS = ["nearest-a", "sample-a", "sample-b", "nearest-b"];
 function render({ model, el }) {
   const pairs = new Pairs(model.get("_data"));
   const last = pairs.pairs - 1;
-  const choose = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
-  const pick = (pair) => choose("pair", Math.min(Math.max(pair, 0), last));
+  const choose = chooser(model);
+  const pick = (pair) => choose({ pair: Math.min(Math.max(pair, 0), last) });
 
-  /** Keys that move among the pairs in some order; `place` is where the current one is. */
-  function moves(event, order) {
-    const place = order.indexOf(model.get("pair"));
-    const keys = {
-      ArrowRight: place + 1, ArrowUp: place + 1, ArrowLeft: place - 1, ArrowDown: place - 1,
-      PageUp: place + 8, PageDown: place - 8, Home: 0, End: last,
-    };
-    if (!(event.key in keys) || event.ctrlKey || event.altKey || event.metaKey) return;
-    event.preventDefault();
-    event.stopPropagation(); // arrows turn slides and move cells elsewhere on the page
-    pick(order[Math.min(Math.max(keys[event.key], 0), last)]);
+  const keys = {
+    ArrowRight: (k) => k + 1, ArrowUp: (k) => k + 1, ArrowLeft: (k) => k - 1, ArrowDown: (k) => k - 1,
+    PageUp: (k) => k + 8, PageDown: (k) => k - 8, Home: () => 0, End: () => last,
+  };
+
+  /** Have keys move among the pairs, in the order that `order` returns. */
+  function moveByKeys(node, order) {
+    onKeys(node, keys, (next) => {
+      const pairsInOrder = order();
+      const place = next(pairsInOrder.indexOf(model.get("pair")));
+      pick(pairsInOrder[Math.min(Math.max(place, 0), last)]);
+    });
   }
 
   const sizes = choiceBar(
     "training images of each network, N",
     pairs.sizes.map((n) => [n, n.toLocaleString("en")]),
-    (n) => choose("n_train", n),
+    (n) => choose({ n_train: n }),
   );
   const bySeed = Array.from({ length: pairs.pairs }, (_, k) => k);
   const sliderId = freshId();
   const slider = element("input", {
     type: "range", class: "gx-slider", id: sliderId, min: 0, max: last, step: 1,
     input: () => pick(slider.valueAsNumber),
-    keydown: (event) => moves(event, bySeed),
   });
+  moveByKeys(slider, () => bySeed);
   const count = element("span", { class: "gx-value" });
 
   const pictures = PICTURES.map((title, i) => {
@@ -60,8 +58,8 @@ function render({ model, el }) {
     const canvas = element("canvas", {
       class: "gx-plot gx-histogram", role: "slider", tabindex: 0, "aria-valuemin": pairs.low, "aria-valuemax": 1,
       "aria-label": `Pairs in the order of their similarity: ${title}`,
-      keydown: (event) => moves(event, pairs.order(kind, model.get("n_train"))),
     });
+    moveByKeys(canvas, () => pairs.order(kind, model.get("n_train")));
     onDrag(canvas, (event) => {
       const n = model.get("n_train");
       pick(pairs.nearestPair(kind, n, cosineUnder(event.clientX, canvas, pairs.low)));
@@ -75,10 +73,9 @@ function render({ model, el }) {
   });
 
   const summary = element("p", { class: "gx-summary" });
-  const live = element("p", { class: "gx-hidden", "aria-live": "polite" });
-  const root = element(
-    "div",
-    { class: "gx-explorer gx-memorization", role: "group", "aria-label": "Explorer: copies and twins" },
+  const { root, voice } = explorerFrame(
+    "memorization",
+    "copies and twins",
     element(
       "div",
       { class: "gx-controls" },
@@ -94,7 +91,6 @@ function render({ model, el }) {
     element("div", { class: "gx-links" }, ...links),
     element("div", { class: "gx-body" }, ...histograms.map(({ node }) => node)),
     summary,
-    live,
   );
   root.style.setProperty("--gx-left", "11px");
   root.style.setProperty("--gx-right", "11px");
@@ -132,7 +128,6 @@ function render({ model, el }) {
     });
   }
 
-  const voice = announcer(live);
   function showWords({ n, pair, own, twins, ofB }) {
     const all = pairs.values("own", n);
     const closer = pairs.values("twins", n).filter((v, k) => v > all[k]).length;

@@ -17,7 +17,7 @@ from gahr_lib.errors import ConfigError, ShapeError
 from gahr_lib.figures import bright
 from gahr_lib.metrics import cosine_similarity
 from gahr_lib.widgets import _front_end
-from gahr_lib.widgets._explorer import Explorer, png
+from gahr_lib.widgets._explorer import Explorer, png, refuse_others
 from gahr_lib.zoo.experiments import Samples
 
 __all__ = ["MemorizationExplorer"]
@@ -72,7 +72,7 @@ class MemorizationExplorer(Explorer):
     The paper, figure 2.
     """
 
-    _esm = _front_end.source("draw.js", "memorization_plot.js", "memorization_explorer.js")
+    _esm = _front_end.module("memorization_plot.js", "memorization_explorer.js")
 
     n_train = traitlets.Int().tag(sync=True)
     pair = traitlets.Int(0).tag(sync=True)
@@ -148,8 +148,8 @@ class MemorizationExplorer(Explorer):
         figure = Figure(figsize=(7.4, 3.9), dpi=120, layout="constrained")
         above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.15, 1])[:, 0]
         own, twins, other = self.cosines()
-        values = [f"cos {own:.2f}", "", f"cos {twins:.2f}", ""]
-        values[3] = "" if other is None else f"cos {other:.2f}"
+        of_b = "" if other is None else f"cos {other:.2f}"
+        values = [f"cos {own:.2f}", "", f"cos {twins:.2f}", of_b]
         for axis, image, title, value in zip(
             above.subplots(1, 4), self.pictures(), _TITLES, values, strict=True
         ):
@@ -226,14 +226,8 @@ class MemorizationExplorer(Explorer):
         return proposal["value"]
 
     def _check_choices(self, choices: dict[str, Any]) -> None:
-        if "n_train" in choices and choices["n_train"] not in self._samples:
-            raise ConfigError(
-                f"n_train is {choices['n_train']!r}; expected one of "
-                + ", ".join(map(str, self._samples))
-                + "."
-            )
-        if "pair" in choices:
-            check_count(choices["pair"], "pair", 0, self._pairs - 1)
+        allowed = {"n_train": tuple(self._samples), "pair": range(self._pairs)}
+        refuse_others(choices, allowed)
 
     def __repr__(self) -> str:
         return f"MemorizationExplorer(n_train={self.n_train}, pair={self.pair})"

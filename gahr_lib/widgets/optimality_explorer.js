@@ -1,5 +1,5 @@
 // The front end of optimality_explorer.py: its controls, pictures and words. In front of it come
-// draw.js and optimality_plane.js.
+// draw.js, explorer_frame.js and optimality_plane.js.
 
 const NAMES = ["network", "wavelets", "Wiener"];
 
@@ -7,36 +7,21 @@ const NAMES = ["network", "wavelets", "Wiener"];
 function render({ model, el }) {
   const scenes = new Scenes(model.get("_data"));
   const { kept, width } = scenes;
-  const choose = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const choose = chooser(model);
 
-  const alphas = choiceBar("smoothness α", scenes.alphas.map((a) => [a, String(a)]), (a) => choose("alpha", a));
-  const sigmas = choiceBar("noise σ", scenes.sigmas.map((s) => [s, String(s)]), (s) => choose("sigma", s));
-  const imageId = freshId();
-  const image = element(
-    "select",
-    { id: imageId, change: () => choose("image", image.selectedIndex) },
-    ...scenes.names.map((name) => element("option", {}, name)),
-  );
+  const alphas = choiceBar("smoothness α", scenes.alphas.map((a) => [a, String(a)]), (alpha) => choose({ alpha }));
+  const sigmas = choiceBar("noise σ", scenes.sigmas.map((s) => [s, String(s)]), (sigma) => choose({ sigma }));
+  const { image, control } = imageChoice(scenes.names, (index) => choose({ image: index }));
   const controls = element("div", { class: "gx-controls" }, alphas.group);
-  if (scenes.names.length > 1) {
-    const label = element("label", { class: "gx-label", for: imageId }, "image");
-    controls.append(element("div", { class: "gx-control" }, label, image));
-  }
+  if (scenes.names.length > 1) controls.append(control);
   controls.append(sigmas.group);
 
-  const pictures = ["clean", "noisy", "vector", ...DENOISERS].map((name) => {
-    const canvas = element("canvas", { class: "gx-image", role: "img" });
-    const caption = element("span", { class: "gx-caption" });
-    return { name, canvas, caption, node: element("div", { class: `gx-picture gx-${name}` }, canvas, caption) };
-  });
+  const pictures = framedPictures(["clean", "noisy", "vector", ...DENOISERS]);
 
   // The eigenvectors are radio buttons that look like themselves.
   const strip = freshId();
   const vectors = Array.from({ length: kept }, (_, i) => {
-    const input = element("input", { type: "radio", name: strip, value: i + 1, change: () => choose("index", i + 1) });
+    const input = element("input", { type: "radio", name: strip, value: i + 1, change: () => choose({ index: i + 1 }) });
     const canvas = element("canvas", { class: "gx-image" });
     const value = element("span", { class: "gx-value" });
     return { input, canvas, value, node: element("label", { class: "gx-thumb" }, input, canvas, value) };
@@ -45,16 +30,9 @@ function render({ model, el }) {
   const legend = element("div", { class: "gx-heading" });
   const plane = element("canvas", { class: "gx-plot", role: "img" });
   const summary = element("p", { class: "gx-summary" });
-  const live = element("p", { class: "gx-hidden", "aria-live": "polite" });
-  const root = element(
-    "div",
-    {
-      class: "gx-explorer gx-optimality", role: "group", "aria-label": "Explorer: how close to optimal",
-      keydown: (event) => {
-        // Arrows turn slides and move cells elsewhere on the page.
-        if (/^Arrow/.test(event.key) && event.target.matches("input, select")) event.stopPropagation();
-      },
-    },
+  const { root, voice } = explorerFrame(
+    "optimality",
+    "how close to optimal",
     controls,
     element(
       "div",
@@ -73,7 +51,6 @@ function render({ model, el }) {
       ),
       element("div", { class: "gx-plots" }, legend, plane),
     ),
-    live,
   );
 
   function draw() {
@@ -131,7 +108,6 @@ function render({ model, el }) {
     );
   }
 
-  const voice = announcer(live);
   function showWords({ alpha, index, sigma, k, scene, lines }) {
     const input = -20 * Math.log10(sigma);
     const list = (values) => values.map((v, i) => `${NAMES[i]} ${decibels(v)}`).join(", ");
@@ -153,7 +129,7 @@ function render({ model, el }) {
     voice.say(`α = ${alpha}, σ = ${sigma}: ${now}; eigenvalue ${k}: ${signed(scene.values[k - 1])}`);
   }
 
-  onDrag(plane, (event) => choose("sigma", sigmaUnder(event.clientX, plane, scenes)));
+  onDrag(plane, (event) => choose({ sigma: sigmaUnder(event.clientX, plane, scenes) }));
   el.append(root);
   draw();
   const { stop } = drawOnChange(model, ["alpha", "image", "sigma", "index"], [plane], draw);
@@ -172,14 +148,6 @@ function trimmed(values) {
 
 function decibels(value) {
   return Number.isFinite(value) ? `${value.toFixed(1)} dB` : "∞ dB";
-}
-
-function subscript(number) {
-  return [...String(number)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
-}
-
-function signed(value) {
-  return value.toFixed(2).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
 }
 
 export default { render };

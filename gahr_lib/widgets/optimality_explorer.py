@@ -12,12 +12,11 @@ from torch import Tensor
 from gahr_lib import metrics
 from gahr_lib._checks import check_count
 from gahr_lib.analysis import rates
-from gahr_lib.errors import ConfigError
 from gahr_lib.figures import COLOURS, identity_line, line
 from gahr_lib.models import WaveletShrinkage
 from gahr_lib.noise import standard_noise
 from gahr_lib.widgets import _front_end
-from gahr_lib.widgets._explorer import Explorer, checked_sigmas, png, refuse_others
+from gahr_lib.widgets._explorer import Explorer, checked_names, checked_sigmas, png, refuse_others
 from gahr_lib.widgets.optimality_scenes import (
     FIT,
     KINDS,
@@ -94,7 +93,7 @@ class OptimalityExplorer(Explorer):
     The paper, section 3.2, equation 13 and figure 4. The wavelet and Wiener controls are ours.
     """
 
-    _esm = _front_end.source("draw.js", "optimality_plane.js", "optimality_explorer.js")
+    _esm = _front_end.module("optimality_plane.js", "optimality_explorer.js")
 
     alpha = traitlets.Float().tag(sync=True)
     image = traitlets.Int(0).tag(sync=True)
@@ -121,11 +120,7 @@ class OptimalityExplorer(Explorer):
         self._sigmas = checked_sigmas(sigmas)
         self._levels = shared_levels(curves, self._sigmas)
         self._kept = check_count(k, "k", most=first[0].numel())
-        self._names = tuple(names or (f"image {i}" for i in range(len(first))))
-        if len(self._names) != len(first):
-            raise ConfigError(
-                f"There are {len(self._names)} names for {len(first)} images; expected one each."
-            )
+        self._names = checked_names(names, len(first))
         choices = {"alpha": self._alphas[0], "sigma": self._sigmas[0], **choices}
         self._check_choices(choices)
         self._lines = {alpha: plane_lines(curves[alpha], alpha) for alpha in self._alphas}

@@ -1,5 +1,5 @@
 // The front end of sampler_explorer.py: its controls, pictures and words. In front of it come
-// draw.js and sampler_plot.js.
+// draw.js, explorer_frame.js and sampler_plot.js.
 
 const PACE = 180; // milliseconds that a moment lasts while the path is played
 
@@ -45,11 +45,8 @@ class Walks {
 function render({ model, el }) {
   const walks = new Walks(model.get("_data"));
   const { networks, frames } = walks;
-  const choose = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
-  const go = (moment) => choose("moment", Math.min(Math.max(Math.round(moment), 0), frames - 1));
+  const choose = chooser(model);
+  const go = (moment) => choose({ moment: Math.min(Math.max(Math.round(moment), 0), frames - 1) });
   const move = (moment) => {
     stop(); // a hand on the slider or the plot is not to be moved against
     go(moment);
@@ -59,9 +56,9 @@ function render({ model, el }) {
   const noises = choiceBar(
     "noise",
     Array.from({ length: walks.noises }, (_, i) => [i, String(i + 1)]),
-    (value) => choose("noise", value),
+    (noise) => choose({ noise }),
   );
-  const samplers = choiceBar("sampler", walks.samplers.map((s) => [s, s]), (value) => choose("sampler", value));
+  const samplers = choiceBar("sampler", walks.samplers.map((s) => [s, s]), (sampler) => choose({ sampler }));
 
   // The networks side by side: what they have above, what they make of it below.
   const kinds = [["state", "x"], ["guess", "f(x)"]];
@@ -86,24 +83,13 @@ function render({ model, el }) {
   const slider = element("input", {
     type: "range", class: "gx-slider", id: sliderId, min: 0, max: frames - 1, step: 1,
     input: () => move(slider.valueAsNumber),
-    keydown: (event) => {
-      if (!(event.key in keys) || event.ctrlKey || event.altKey || event.metaKey) return;
-      event.preventDefault();
-      move(keys[event.key](model.get("moment")));
-    },
   });
+  onKeys(slider, keys, (next) => move(next(model.get("moment"))));
   const plot = element("canvas", { class: "gx-plot", role: "img" });
   const summary = element("p", { class: "gx-summary" });
-  const live = element("p", { class: "gx-hidden", "aria-live": "polite" });
-  const root = element(
-    "div",
-    {
-      class: "gx-explorer", role: "group", "aria-label": "Explorer: two networks sample from equal noise",
-      keydown: (event) => {
-        // Arrows turn slides and move cells elsewhere on the page.
-        if (event.key in keys && !event.ctrlKey && !event.altKey && !event.metaKey) event.stopPropagation();
-      },
-    },
+  const { root, voice } = explorerFrame(
+    "sampler",
+    "two networks sample from equal noise",
     element("div", { class: "gx-controls" }, noises.group, samplers.group),
     element(
       "div",
@@ -121,7 +107,6 @@ function render({ model, el }) {
         slider, plot,
       ),
     ),
-    live,
   );
   root.style.setProperty("--gx-left", `${PLOT_MARGIN.left}px`);
   root.style.setProperty("--gx-right", `${PLOT_MARGIN.right}px`);
@@ -184,7 +169,6 @@ function render({ model, el }) {
     }
   }
 
-  const voice = announcer(live);
   function showWords({ noise, sampler, moment, levels, cosines, paths }) {
     const cosine = cosines[moment].toFixed(2);
     const now = `Moment ${moment + 1} of ${frames}, noise level ${digits(levels[moment])}: cosine of the guesses ${cosine}`;

@@ -1,6 +1,6 @@
 """An explorer of Algorithm 1: two networks walk from the same noise, moment by moment."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from gahr_lib.figures import COLOURS
 from gahr_lib.sampling import SampleConfig
 from gahr_lib.sampling._noise_streams import Shape, check_shape
 from gahr_lib.widgets import _front_end
-from gahr_lib.widgets._explorer import Explorer, png
+from gahr_lib.widgets._explorer import Explorer, png, refuse_others
 from gahr_lib.widgets._walks import Pair, compare, thinned
 
 __all__ = ["MOST_BYTES", "Moment", "SamplerExplorer"]
@@ -98,7 +98,7 @@ class SamplerExplorer(Explorer):
         As `sample_steps` does.
     """
 
-    _esm = _front_end.source("draw.js", "sampler_plot.js", "sampler_explorer.js")
+    _esm = _front_end.module("sampler_plot.js", "sampler_explorer.js")
 
     noise = traitlets.Int(0).tag(sync=True)
     sampler = traitlets.Unicode().tag(sync=True)
@@ -238,14 +238,12 @@ class SamplerExplorer(Explorer):
         return proposal["value"]
 
     def _check_choices(self, choices: Mapping[str, Any]) -> None:
-        for name, most in (("noise", self._n - 1), ("moment", self._frames - 1)):
-            if name in choices:
-                check_count(choices[name], name, 0, most)
-        if choices.get("sampler", self._samplers[0]) not in self._samplers:
-            raise ConfigError(
-                f"sampler is {choices['sampler']!r}; expected one of "
-                f"{', '.join(map(repr, self._samplers))}. Pass a name of configs."
-            )
+        allowed: dict[str, Sequence[Any]] = {
+            "noise": range(self._n),
+            "sampler": self._samplers,
+            "moment": range(self._frames),
+        }
+        refuse_others(choices, allowed)
 
     def __repr__(self) -> str:
         return (
@@ -257,7 +255,7 @@ class SamplerExplorer(Explorer):
 def _check_named(denoisers: object, configs: object) -> None:
     if not isinstance(denoisers, Mapping) or len(denoisers) != 2:
         raise ConfigError(
-            f"denoisers is {denoisers!r}; expected two networks by name. "
+            f"denoisers is {denoisers!r:.80}; expected two networks by name. "
             "Pass {'A': denoiser_a, 'B': denoiser_b}."
         )
     fine = isinstance(configs, Mapping) and all(
@@ -265,7 +263,7 @@ def _check_named(denoisers: object, configs: object) -> None:
     )
     if not fine or not configs:
         raise ConfigError(
-            f"configs is {configs!r}; expected settings by name. "
+            f"configs is {configs!r:.80}; expected settings by name. "
             "Pass {'β = 0.1': SampleConfig(beta=0.1)}, for instance."
         )
 

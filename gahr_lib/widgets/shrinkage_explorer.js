@@ -1,16 +1,13 @@
 // The front end of shrinkage_explorer.py: its controls, pictures and words. In front of it come
-// draw.js, shrinkage_numbers.js and shrinkage_plot.js.
+// draw.js, explorer_frame.js, shrinkage_numbers.js and shrinkage_plot.js.
 
 /** The explorer: builds its controls once, and draws all of it after each change. */
 function render({ model, el }) {
   const numbers = new Numbers(model.get("_data"));
   const { size, width } = numbers;
-  const choose = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const choose = chooser(model);
   const shown = () => numbers.shrinkage(model.get("image"), model.get("sigma"), model.get("basis"));
-  const keep = (m) => choose("kept", Math.min(Math.max(Math.round(m), 0), shown().most));
+  const keep = (m) => choose({ kept: Math.min(Math.max(Math.round(m), 0), shown().most) });
 
   const axis = keptAxis(size);
   const steps = 1000;
@@ -20,29 +17,20 @@ function render({ model, el }) {
     Home: () => 0, End: () => size,
   };
 
-  const imageId = freshId();
-  const image = element(
-    "select",
-    { id: imageId, change: () => choose("image", image.selectedIndex) },
-    ...numbers.names.map((name) => element("option", {}, name)),
-  );
-  const sigmas = choiceBar("noise σ", numbers.sigmas.map((s) => [s, String(s)]), (s) => choose("sigma", s));
+  const { image, control } = imageChoice(numbers.names, (index) => choose({ image: index }));
+  const sigmas = choiceBar("noise σ", numbers.sigmas.map((s) => [s, String(s)]), (sigma) => choose({ sigma }));
   const basis = choiceBar(
     "basis",
     [["cosine", "cosine"], ["wavelet", "wavelet"], ["network", "network’s"]],
-    (value) => choose("basis", value),
+    (value) => choose({ basis: value }),
   );
   const factors = choiceBar(
     "kept ones times",
     [["projection", "1"], ["shrinkage", "oracle λₖ"]],
-    (value) => choose("factors", value),
+    (value) => choose({ factors: value }),
   );
 
-  const pictures = ["clean", "noisy", "denoised", "vector"].map((name) => {
-    const canvas = element("canvas", { class: "gx-image", role: "img" });
-    const caption = element("span", { class: "gx-caption" });
-    return { name, canvas, caption, node: element("div", { class: `gx-picture gx-${name}` }, canvas, caption) };
-  });
+  const pictures = framedPictures(["clean", "noisy", "denoised", "vector"]);
 
   const numberId = freshId();
   const number = element("input", {
@@ -61,25 +49,14 @@ function render({ model, el }) {
       keep(axis.at(slider.valueAsNumber / steps));
       schedule(); // M may have been at its end before, while the thumb went on
     },
-    keydown: (event) => {
-      if (!(event.key in keys) || event.ctrlKey || event.altKey || event.metaKey) return;
-      event.preventDefault();
-      event.stopPropagation(); // arrows turn slides and move cells elsewhere on the page
-      keep(keys[event.key](Math.min(model.get("kept"), shown().most)));
-    },
   });
+  onKeys(slider, keys, (next) => keep(next(Math.min(model.get("kept"), shown().most))));
   const plot = element("canvas", { class: "gx-plot", role: "img" });
   const summary = element("p", { class: "gx-summary" });
-  const live = element("p", { class: "gx-hidden", "aria-live": "polite" });
-  const root = element(
-    "div",
-    { class: "gx-explorer", role: "group", "aria-label": "Explorer: denoising as shrinkage" },
-    element(
-      "div",
-      { class: "gx-controls" },
-      element("div", { class: "gx-control" }, element("label", { class: "gx-label", for: imageId }, "image"), image),
-      sigmas.group, basis.group, factors.group,
-    ),
+  const { root, voice } = explorerFrame(
+    "shrinkage",
+    "denoising as shrinkage",
+    element("div", { class: "gx-controls" }, control, sigmas.group, basis.group, factors.group),
     element(
       "div",
       { class: "gx-body" },
@@ -101,7 +78,6 @@ function render({ model, el }) {
         slider, plot,
       ),
     ),
-    live,
   );
 
   root.style.setProperty("--gx-left", `${PLOT_MARGIN.left}px`);
@@ -172,7 +148,6 @@ function render({ model, el }) {
     }
   }
 
-  const voice = announcer(live);
   function showWords({ own, m, errors, best: least, answer, ...state }) {
     const bases = { cosine: "cosine basis", wavelet: "wavelet basis", network: "the network’s basis" };
     const now = `M = ${m} of ${size} kept, PSNR ${inDecibels(errors.total[m])}`;
@@ -212,10 +187,6 @@ function render({ model, el }) {
 
 function capitalized(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-function subscript(number) {
-  return [...String(number)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
 }
 
 export default { render };

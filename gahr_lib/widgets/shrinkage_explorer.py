@@ -16,7 +16,7 @@ from gahr_lib.analysis.shrinkage import oracle_factors
 from gahr_lib.errors import ConfigError, ShapeError
 from gahr_lib.noise import standard_noise
 from gahr_lib.widgets import _front_end
-from gahr_lib.widgets._explorer import Explorer, checked_sigmas, png, refuse_others
+from gahr_lib.widgets._explorer import Explorer, checked_names, checked_sigmas, png, refuse_others
 
 __all__ = ["BASES", "FACTORS", "Shrinkage", "ShrinkageExplorer"]
 
@@ -94,9 +94,7 @@ class ShrinkageExplorer(Explorer):
         If the images, noise levels or choices are not of this kind.
     """
 
-    _esm = _front_end.source(
-        "draw.js", "shrinkage_numbers.js", "shrinkage_plot.js", "shrinkage_explorer.js"
-    )
+    _esm = _front_end.module("shrinkage_numbers.js", "shrinkage_plot.js", "shrinkage_explorer.js")
 
     image = traitlets.Int(0).tag(sync=True)
     sigma = traitlets.Float().tag(sync=True)
@@ -123,11 +121,7 @@ class ShrinkageExplorer(Explorer):
                 "those of grey images. Average the channels: images.mean(1, keepdim=True)."
             )
         self._sigmas = checked_sigmas(sigmas)
-        self._names = tuple(names or (f"image {i}" for i in range(len(images))))
-        if len(self._names) != len(images):
-            raise ConfigError(
-                f"There are {len(self._names)} names for {len(images)} images; expected one each."
-            )
+        self._names = checked_names(names, len(images))
         pixels = images[0].numel()
         pairs = len(images) * len(self._sigmas)
         if not isinstance(vectors_bytes, int) or vectors_bytes < pairs * pixels:

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ipywidgets import Widget
 from playwright.sync_api import Browser, sync_playwright
 
-from browser.visits import Visit
+from browser.visits import Explorer, Visit
+from browser.widget_pages import SCRIPT, as_page
 from chromium import NoChromiumError, find, launch
 
 ROOT = Path(__file__).parents[2]
@@ -83,3 +86,37 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
         page.close()
     complaints = [complaint for page in visits for complaint in page.complaints]
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def scratch(serve: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of what holds tmp_path: one server for all tests, as each takes time to stop."""
+    return serve(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def open_widgets(tmp_path: Path, scratch: str, visit: Callable[..., Visit]) -> Callable[..., Visit]:
+    """Opens a page made of widgets, which is page.html in tmp_path."""
+
+    def open_page(
+        *widgets: Widget,
+        script: str = SCRIPT,
+        edit: Callable[[dict[str, Any]], None] = lambda state: None,
+        **settings: object,
+    ) -> Visit:
+        (tmp_path / "page.html").write_text(as_page(widgets, script, edit=edit), encoding="utf-8")
+        return visit(f"{scratch}/{tmp_path.name}/page.html", **settings)
+
+    return open_page
+
+
+@pytest.fixture
+def show_explorer(open_widgets: Callable[..., Visit]) -> Callable[..., Explorer]:
+    """Opens a page made of widgets, and waits for the first explorer on it, of some class."""
+
+    def show(*widgets: Widget, kind: type[Explorer] = Explorer, **settings: object) -> Explorer:
+        explorer = kind(open_widgets(*widgets, **settings))
+        explorer.root.wait_for()
+        return explorer
+
+    return show

@@ -6,15 +6,15 @@ import pytest
 import torch
 
 import gahr_lib as gahr
-from browser.test_static_widgets import SCRIPT, as_page
-from browser.visits import Explorer
+from browser.visits import PHONE, Explorer
 from gahr_lib.widgets.eigenbasis_explorer import EigenbasisExplorer
 from helpers import LinearDenoiser, seeded, small_unet
 
 pytestmark = pytest.mark.browser
 
 VECTORS = {"singular": "read and written", "eigen": "eigenvectors of (J + Jᵀ)/2"}
-PICTURES = ("clean", "noisy", "read", "written", "denoised", "output")
+PICTURES = {"clean", "noisy", "read", "written", "denoised", "output"}
+OF_K = {"read", "written", "denoised", "plots"}  # what shows k
 START = {"network": "A", "image": 0, "sigma": 0.1, "vectors": "singular", "index": 7}
 
 
@@ -36,47 +36,13 @@ def widget(trained_a, trained_b):
 
 
 @pytest.fixture
-def show(tmp_path, serve, visit):
-    """Opens a page with the widget, and something beside it that listens to keys."""
-
-    def open_page(*widgets, **settings):
-        text = as_page(widgets, SCRIPT.read_text(encoding="utf-8"))
-        (tmp_path / "page.html").write_text(text, encoding="utf-8")
-        seen = visit(f"{serve(tmp_path)}/page.html", **settings)
-        explorer = Explorer(seen)
-        explorer.root.wait_for()
-        explorer.page.evaluate(
-            "window.heard = []; document.addEventListener('keydown', (e) => heard.push(e.key))"
-        )
-        return explorer
-
-    return open_page
-
-
-@pytest.fixture
-def shown(widget, show):
+def shown(widget, show_explorer):
     def open_page(**settings):
         for name, value in START.items():
             setattr(widget, name, value)
-        return show(widget, **settings)
+        return show_explorer(widget, **settings)
 
     return open_page
-
-
-def value(explorer: Explorer, name: str) -> float:
-    """The number under a picture."""
-    text = explorer.root.locator(f".gx-{name} .gx-value").inner_text()
-    return float(re.search(r"([−\d.]+)( dB)?$", text)[1].replace("−", "-"))
-
-
-def changed_by(explorer: Explorer, act) -> set[str]:
-    def look():
-        return [*map(explorer.picture, PICTURES), explorer.plotted()]
-
-    before = look()
-    act()
-    pairs = zip((*PICTURES, "plot"), before, look(), strict=True)
-    return {name for name, old, new in pairs if old != new}
 
 
 @pytest.mark.parametrize("vectors", VECTORS)
@@ -91,7 +57,7 @@ def test_pictures_and_numbers_are_those_of_python(vectors, widget, shown):
         explorer.choose("noise σ", str(sigma))
         expansion, answer = widget.expansion(), widget.answer()
         x = cropped()[image, None]
-        assert value(explorer, "output") == pytest.approx(
+        assert explorer.value("output") == pytest.approx(
             float(gahr.psnr(answer.output, x)), abs=0.006
         )
         for k in (1, 6, 30):
@@ -99,8 +65,8 @@ def test_pictures_and_numbers_are_those_of_python(vectors, widget, shown):
             widget.index = k
             assert explorer.psnr() == pytest.approx(widget.psnr(), abs=0.006)
             s, c = float(expansion.values[k - 1]), float(expansion.coefficients[k - 1])
-            assert value(explorer, "written") == pytest.approx(s, abs=0.006)
-            assert value(explorer, "read") == pytest.approx(c, abs=0.006)
+            assert explorer.value("written") == pytest.approx(s, abs=0.006)
+            assert explorer.value("read") == pytest.approx(c, abs=0.006)
             pixels = torch.tensor(explorer.pixels("denoised", 16)) / 255
             expected = widget.partial().clamp(0, 1).flatten()
             assert float((pixels - expected).abs().max()) < 0.01 + 1 / 255
@@ -121,36 +87,29 @@ def test_drawn_vectors_are_those_of_python(widget, shown):
 
 def test_every_control_changes_what_it_should_by_mouse(shown):
     explorer = shown()
-    assert changed_by(explorer, explorer.radio("vectors", VECTORS["eigen"]).click) == {
-        "read", "written", "denoised", "plot",
-    }  # fmt: skip
-    assert changed_by(explorer, explorer.radio("network", "B").click) == {
-        "read", "written", "denoised", "output", "plot",
-    }  # fmt: skip
-    assert changed_by(explorer, explorer.radio("noise σ", "0.4").click) == {*PICTURES, "plot"} - {
-        "clean"
-    }
-    assert changed_by(explorer, lambda: explorer.choose_image(1)) == {*PICTURES, "plot"}
-    k = {"read", "written", "denoised", "plot"}
-    assert changed_by(explorer, lambda: explorer.keep(19)) == k
+    changed_by = explorer.changed_by
+    assert changed_by(explorer.radio("vectors", VECTORS["eigen"]).click) == OF_K
+    assert changed_by(explorer.radio("network", "B").click) == {*OF_K, "output"}
+    assert changed_by(explorer.radio("noise σ", "0.4").click) == {*PICTURES, "plots"} - {"clean"}
+    assert changed_by(lambda: explorer.choose_image(1)) == {*PICTURES, "plots"}
+    assert changed_by(lambda: explorer.keep(19)) == OF_K
     box = explorer.slider.bounding_box()
     place = (box["x"] + 0.2 * box["width"], box["y"] + box["height"] / 2)
-    assert changed_by(explorer, lambda: explorer.page.mouse.click(*place)) == k
+    assert changed_by(lambda: explorer.page.mouse.click(*place)) == OF_K
     assert 1 < explorer.kept() < 19
 
 
 def test_every_control_changes_what_it_should_by_keyboard(shown):
     explorer = shown()
     page = explorer.page
-    k = {"read", "written", "denoised", "plot"}
     explorer.radio("network", "A").focus()
-    pressed = {"network": {*k, "output"}, "image": {*PICTURES, "plot"}}
-    pressed |= {"sigma": {*PICTURES, "plot"} - {"clean"}, "vectors": k}
+    pressed = {"network": {*OF_K, "output"}, "image": {*PICTURES, "plots"}}
+    pressed |= {"sigma": {*PICTURES, "plots"} - {"clean"}, "vectors": OF_K}
     for changed in pressed.values():
-        assert changed_by(explorer, lambda: page.keyboard.press("ArrowDown")) == changed
+        assert explorer.changed_by(lambda: page.keyboard.press("ArrowDown")) == changed
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.type") == "number"
-    assert changed_by(explorer, lambda: page.keyboard.press("ArrowUp")) == k
+    assert explorer.changed_by(lambda: page.keyboard.press("ArrowUp")) == OF_K
     assert explorer.kept() == 8
     page.keyboard.press("Tab")
     for key, index in [
@@ -200,9 +159,7 @@ def test_marked_k_lies_under_the_hand(shown):
         explorer.keep(k)
         line = explorer.plot.evaluate(
             """(c) => {
-              const copy = new OffscreenCanvas(c.width, c.height).getContext("2d");
-              copy.drawImage(c, 0, 0);
-              const { data } = copy.getImageData(0, 25, c.width, 1);
+              const data = pixelsOf(c, 0, 25, c.width, 1);
               const light = (i) => data[4 * i] + data[4 * i + 1] + data[4 * i + 2];
               const drawn = [...Array(c.width).keys()].filter((i) => data[4 * i + 3] > 120);
               const darkest = drawn.reduce((a, b) => (light(b) < light(a) ? b : a));
@@ -216,7 +173,7 @@ def test_marked_k_lies_under_the_hand(shown):
 
 
 def test_touch_moves_the_plot(shown):
-    explorer = shown(has_touch=True, viewport={"width": 390, "height": 844})
+    explorer = shown(has_touch=True, viewport=PHONE)
     explorer.plot.scroll_into_view_if_needed()
     box = explorer.plot.bounding_box()
     seen = []
@@ -226,10 +183,10 @@ def test_touch_moves_the_plot(shown):
     assert 1 < seen[0] < seen[1]
 
 
-def test_first_values_are_those_that_python_chose(widget, show):
+def test_first_values_are_those_that_python_chose(widget, show_explorer):
     widget.network, widget.image, widget.sigma = "B", 1, 0.4
     widget.vectors, widget.index = "eigen", 21
-    explorer = show(widget)
+    explorer = show_explorer(widget)
     assert explorer.radio("network", "B").is_checked()
     assert explorer.image.input_value() == "pullover"
     assert explorer.radio("noise σ", "0.4").is_checked()
@@ -238,11 +195,11 @@ def test_first_values_are_those_that_python_chose(widget, show):
     assert explorer.psnr() == pytest.approx(widget.psnr(), abs=0.006)
 
 
-def test_a_change_of_a_trait_moves_the_controls(widget, show):
+def test_a_change_of_a_trait_moves_the_controls(widget, show_explorer):
     """Two views of one widget: what one of them sets reaches the other through the traits alone."""
     for name, start in START.items():
         setattr(widget, name, start)
-    first = show(widget, widget)
+    first = show_explorer(widget, widget)
     second = Explorer(first, 1)
     first.choose("network", "B")
     first.choose_image(1)
@@ -259,57 +216,42 @@ def test_a_change_of_a_trait_moves_the_controls(widget, show):
 
 def test_summary_says_whether_the_terms_add_up(shown):
     explorer = shown()
-    summary = explorer.root.locator(".gx-summary")
-    assert "All 256 terms add up to f(y)." in summary.inner_text()
+    assert "All 256 terms add up to f(y)." in explorer.summary.inner_text()
     explorer.choose("vectors", VECTORS["eigen"])
-    assert re.search(r"All 256 terms miss f\(y\) by 0\.\d+", summary.inner_text())
+    assert re.search(r"All 256 terms miss f\(y\) by 0\.\d+", explorer.summary.inner_text())
     explorer.keep(25)
-    live = explorer.root.locator("[aria-live=polite]")
-    live.filter(has_text="k = 25, λ₂₅ =").wait_for(state="attached")
+    explorer.wait_until_said("k = 25, λ₂₅ =")
 
 
-def test_other_sizes_and_denoisers_that_are_exact_or_symmetric(show):
+def test_other_sizes_and_denoisers_that_are_exact_or_symmetric(show_explorer):
     images = torch.rand(1, 1, 6, 10, generator=seeded())
     widget = EigenbasisExplorer(
         {"exact": lambda y, sigma: 0 * y + images, "identity": LinearDenoiser(torch.eye(60))},
         images, [0.2], k=60, generator=seeded(),
     )  # fmt: skip
-    explorer = show(widget)
+    explorer = show_explorer(widget)
     assert explorer.root.locator(".gx-output .gx-value").inner_text() == "∞ dB"
     explorer.choose("network", "identity")
-    assert "J is symmetric" in explorer.root.locator(".gx-summary").inner_text()
+    assert "J is symmetric" in explorer.summary.inner_text()
     explorer.keep(60)
     widget.network, widget.index = "identity", 60
     assert explorer.psnr() == pytest.approx(widget.psnr(), abs=0.006)
-    assert explorer.root.locator(".gx-clean canvas").evaluate("(c) => c.width / c.height") == 10 / 6
+    assert explorer.canvas("clean").evaluate("(c) => c.width / c.height") == 10 / 6
 
 
 def test_dark_mode_changes_the_colours_and_keeps_the_photographs(shown):
     explorer = shown(color_scheme="light")
-    dark = "document.documentElement.dataset.theme = 'dark'"
-    changed = changed_by(explorer, lambda: explorer.page.evaluate(dark))
-    assert changed == {"read", "written", "plot"}
+    assert explorer.changed_by(explorer.darken) == {"read", "written", "plots"}
 
 
 def test_everything_has_room_on_a_telephone_and_a_name(shown):
-    explorer = shown(viewport={"width": 390, "height": 844})
-    assert explorer.page.evaluate("document.documentElement.scrollWidth") <= 390
-    for part in explorer.root.locator("canvas, input, select").all():
-        box = part.bounding_box()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= 390.5
-        assert box["height"] >= 24
-    names = explorer.root.locator("input, select, canvas").evaluate_all(
-        "nodes => nodes.map(n => n.getAttribute('aria-label') "
-        "|| [...(n.labels ?? [])].map(l => l.textContent).join(''))"
-    )
-    assert all(name.strip() for name in names)
+    explorer = shown(viewport=PHONE)
+    assert explorer.cramped() == []
+    assert explorer.nameless() == []
 
 
-def test_still_picture_stays_without_javascript(show, tmp_path, serve, visit):
+def test_still_picture_stays_without_javascript(open_widgets):
     images = torch.rand(1, 1, 8, 8, generator=seeded())
     widget = EigenbasisExplorer({"one": small_unet()}, images, [0.1], k=5, generator=seeded())
-    text = as_page([widget], SCRIPT.read_text(encoding="utf-8"))
-    (tmp_path / "page.html").write_text(text, encoding="utf-8")
-    page = visit(f"{serve(tmp_path)}/page.html", java_script_enabled=False).page
+    page = open_widgets(widget, java_script_enabled=False).page
     assert "singular value 1 of its Jacobian" in page.get_by_role("img").get_attribute("alt")

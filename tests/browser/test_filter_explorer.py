@@ -1,13 +1,13 @@
 """The explorer of filters, on pages made here, against Python's own numbers."""
 
 import re
+from functools import partial
 
 import pytest
 import torch
 
 import gahr_lib as gahr
-from browser.test_static_widgets import SCRIPT, as_page
-from browser.visits import Explorer
+from browser.visits import PHONE, Explorer
 from gahr_lib.models import Wiener
 from gahr_lib.widgets.filter_explorer import FilterExplorer
 from gahr_lib.widgets.filter_windows import window
@@ -18,27 +18,10 @@ pytestmark = pytest.mark.browser
 SIDE = 16
 PICTURES = ("noisy", "clean", "denoised", "row", "column", "reference")
 FILTERS = PICTURES[3:]
-# Counts the keys that come out of an explorer: a page may turn its own pages by them.
-LEAKS = "window.leaked = []; document.addEventListener('keydown', (e) => leaked.push(e.key))"
-# The colours of the middles of all pixels of a picture.
-COLOURS = """(canvas, [height, width]) => {
-  const copy = new OffscreenCanvas(canvas.width, canvas.height);
-  const context = copy.getContext("2d", { willReadFrequently: true });
-  context.drawImage(canvas, 0, 0);
-  const { data } = context.getImageData(0, 0, copy.width, copy.height);
-  return Array.from({ length: height * width }, (_, i) => {
-    const row = Math.floor(((Math.floor(i / width) + 0.5) * canvas.height) / height);
-    const column = Math.floor((((i % width) + 0.5) * canvas.width) / width);
-    return [...data.slice(4 * (row * canvas.width + column)).slice(0, 3)];
-  });
-}"""
 
 
 class Shown(Explorer):
     """The controls and pictures of a `FilterExplorer` on a page."""
-
-    def canvas(self, name: str):
-        return self.root.locator(f".gx-{name} canvas")
 
     def pixel(self) -> tuple[int, int]:
         self.settle()
@@ -57,20 +40,11 @@ class Shown(Explorer):
         self.page.mouse.click(*self.at(name, row, column))
         self.settle()
 
-    def colours(self, name: str, height: int = SIDE, width: int = SIDE) -> torch.Tensor:
-        self.settle()
-        found = self.canvas(name).evaluate(COLOURS, [height, width])
-        return torch.tensor(found, dtype=torch.float32)
-
-    def value(self, name: str) -> float:
-        text = self.root.locator(f".gx-{name} .gx-value").inner_text()
-        return float(text.replace("−", "-"))
+    def colour_tensor(self, name: str, height: int = SIDE, width: int = SIDE) -> torch.Tensor:
+        return torch.tensor(self.colours(name, height, width), dtype=torch.float32)
 
     def facts(self, name: str) -> str:
         return self.root.locator(f".gx-{name} .gx-facts").inner_text().replace("−", "-")
-
-    def all_pictures(self) -> dict[str, str]:
-        return {name: self.picture(name) for name in PICTURES}
 
 
 def decimals(value: float) -> str:
@@ -107,15 +81,10 @@ def explorer(trained_a):
 
 
 @pytest.fixture
-def open_explorer(tmp_path, serve, visit, explorer):
+def open_explorer(show_explorer, explorer):
     def open_page(*widgets, image=0, sigma=0.1, row=8, column=8, **settings) -> Shown:
         explorer.image, explorer.sigma, explorer.row, explorer.column = image, sigma, row, column
-        text = as_page(widgets or [explorer], SCRIPT.read_text(encoding="utf-8"))
-        text = text.replace("<body>", '<meta name="viewport" content="width=device-width"><body>')
-        (tmp_path / "page.html").write_text(text, encoding="utf-8")
-        shown = Shown(visit(f"{serve(tmp_path)}/page.html", **settings))
-        shown.root.wait_for()
-        return shown
+        return show_explorer(*(widgets or [explorer]), kind=Shown, **settings)
 
     return open_page
 
@@ -133,8 +102,8 @@ def test_pictures_and_numbers_are_those_of_python(explorer, open_explorer):
         for name in PICTURES[:3]:
             assert shown.value(name) == pytest.approx(values[name], abs=0.0051)
         noisy = 255 * explorer.noisy().clamp(0, 1).flatten()
-        assert float((shown.colours("noisy")[:, 0] - noisy).abs().max()) <= 0.51
-        summary = shown.root.locator(".gx-summary").inner_text().replace("−", "-")
+        assert float((shown.colour_tensor("noisy")[:, 0] - noisy).abs().max()) <= 0.51
+        summary = shown.summary.inner_text().replace("−", "-")
         assert f"by the Wiener filter {decimals(values['reference'])}" in summary
         assert f"add up to {decimals(values['weighted sum'])}: the denoised pixel" in summary
         for name, expected in explorer.filters().items():
@@ -148,14 +117,13 @@ def test_pictures_and_numbers_are_those_of_python(explorer, open_explorer):
             text = re.search(r"outside the box (?:under )?([\d.]+) %", facts)[1]
             assert float(text) == pytest.approx(share, abs=0.51 if share >= 10 else 0.11)
             weights = expected.weights * inside[SIDE * row + column].reshape(SIDE, SIDE)
-            error = (shown.colours(name) - signed_colours(shown, weights)).abs()
+            error = (shown.colour_tensor(name) - signed_colours(shown, weights)).abs()
             assert float(error.max()) < 3
             assert float(error.mean()) < 0.5
 
 
 def test_keys_move_the_pixel_and_stay_in_the_explorer(open_explorer):
     shown = open_explorer()
-    shown.page.evaluate(LEAKS)
     shown.slider.focus()
     seen = [shown.picture("row")]
     for key, pixel in [
@@ -169,22 +137,19 @@ def test_keys_move_the_pixel_and_stay_in_the_explorer(open_explorer):
         assert int(shown.slider.get_attribute("aria-valuenow")) == SIDE * pixel[0] + pixel[1]
         seen.append(shown.picture("row"))
     assert len(set(seen)) == 9  # as many as there were pixels, but some of them twice
-    assert shown.page.evaluate("window.leaked") == []
+    assert shown.page.evaluate("heard") == []
     assert shown.page.evaluate("window.scrollY") == 0
     shown.page.keyboard.press("Control+Home")
     assert shown.pixel() == (15, 15)
-    live = shown.root.locator("[aria-live=polite]")
-    live.filter(has_text="Noisy").wait_for(state="attached")
+    shown.wait_until_said("Noisy")
 
 
 def test_every_picture_can_be_clicked(open_explorer):
     shown = open_explorer()
     for step, name in enumerate(PICTURES):
-        before = shown.all_pictures()
-        shown.pick(4 + step, 12 - step, name)
-        assert shown.pixel() == (4 + step, 12 - step)
-        after = shown.all_pictures()
-        assert all(after[other] != before[other] for other in PICTURES)
+        pixel = (4 + step, 12 - step)
+        assert shown.changed_by(partial(shown.pick, *pixel, name)) == {*PICTURES}
+        assert shown.pixel() == pixel
         # From a click on, the keys move too.
         shown.page.keyboard.press("ArrowRight")
         assert shown.pixel() == (4 + step, 13 - step)
@@ -205,21 +170,16 @@ def test_dragging_picks_and_stops_at_the_border(open_explorer):
 
 
 def test_touch_picks(open_explorer):
-    shown = open_explorer(has_touch=True, viewport={"width": 390, "height": 844})
+    shown = open_explorer(has_touch=True, viewport=PHONE)
     shown.page.touchscreen.tap(*shown.at("noisy", 9, 13))
     assert shown.pixel() == (9, 13)
 
 
 def test_image_and_noise_change_all_pictures(open_explorer):
     shown = open_explorer()
-    before = shown.all_pictures()
-    shown.choose("noise σ", "0.4")
-    louder = shown.all_pictures()
-    assert [name for name in PICTURES if louder[name] == before[name]] == ["clean"]
-    shown.choose_image(1)
-    other = shown.all_pictures()
+    assert shown.changed_by(lambda: shown.choose("noise σ", "0.4")) == {*PICTURES} - {"clean"}
     # The Wiener filter is the same at all images: that is the point of comparing with it.
-    assert [name for name in PICTURES if other[name] == louder[name]] == ["reference"]
+    assert shown.changed_by(lambda: shown.choose_image(1)) == {*PICTURES} - {"reference"}
     shown.image.focus()
     for kind in ("radio", "slider"):
         shown.page.keyboard.press("Tab")
@@ -237,7 +197,7 @@ def test_two_views_of_one_widget_move_together(explorer, open_explorer):
     second.root.wait_for()
     first.pick(6, 3)
     assert second.pixel() == (6, 3)
-    assert second.all_pictures() == first.all_pictures()
+    assert second.seen() == first.seen()
 
 
 def test_first_values_are_those_that_python_chose(explorer, open_explorer):
@@ -249,27 +209,18 @@ def test_first_values_are_those_that_python_chose(explorer, open_explorer):
 
 def test_dark_mode_changes_filters_and_keeps_photographs(open_explorer):
     shown = open_explorer()
-    before = shown.all_pictures()
-    shown.page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    shown.settle()
-    after = shown.all_pictures()
-    assert [name for name in PICTURES if after[name] != before[name]] == list(FILTERS)
+    assert shown.changed_by(shown.darken) == {*FILTERS}
 
 
 def test_everything_has_room_on_a_telephone(open_explorer):
-    shown = open_explorer(viewport={"width": 390, "height": 844})
-    width = shown.page.evaluate("document.documentElement.clientWidth")
-    assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
-    for part in shown.root.locator("canvas, input, select").all():
-        box = part.bounding_box()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= width + 0.5
-        assert box["height"] >= 24  # the least size of a target for a finger (WCAG 2.2, 2.5.8)
+    shown = open_explorer(viewport=PHONE)
+    assert shown.cramped() == []
     assert shown.canvas("noisy").bounding_box()["width"] >= 150
 
 
 def test_everything_has_a_name(open_explorer):
     shown = open_explorer()
+    assert shown.nameless() == []
     names = shown.root.locator("canvas").evaluate_all(
         "nodes => nodes.map(n => [n.getAttribute('role'), n.getAttribute('aria-label')])"
     )
@@ -289,7 +240,7 @@ def test_other_sizes_offsets_and_filters_of_nothing(open_explorer):
     assert shown.root.locator("select, input").count() == 0
     assert shown.facts("row") == "sum 0.00, own weight 0.00"
     assert shown.value("denoised") == 0.25
-    assert "no weighted sum" in shown.root.locator(".gx-summary").inner_text()
+    assert "no weighted sum" in shown.summary.inner_text()
     assert shown.root.locator(".gx-reference").count() == 0
     shown.slider.focus()
     shown.page.keyboard.press("End")
@@ -312,5 +263,5 @@ def test_windows_of_a_narrow_reach_at_every_corner(open_explorer):
         i = 12 * own.row + own.column
         for name in ("row", "column"):
             weights = own.filters()[name].weights * inside[i].reshape(8, 12)
-            error = shown.colours(name, 8, 12) - signed_colours(shown, weights)
+            error = shown.colour_tensor(name, 8, 12) - signed_colours(shown, weights)
             assert float(error.abs().max()) < 3

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import gahr_lib as gahr
-from browser.test_static_widgets import SCRIPT, as_page
-from browser.visits import Explorer
+from browser.visits import PHONE, Explorer
+from browser.widget_pages import SCRIPT
 from gahr_lib.widgets import LiveEigenbasisExplorer
 from helpers import seeded, small_unet
 
@@ -21,7 +21,6 @@ PLAYED = "save_changes() { window.model = this; window.saved = (window.saved ?? 
 class Shown(Explorer):
     def __init__(self, visit, index: int = 0) -> None:
         super().__init__(visit, index)
-        self.root.wait_for()
         self.slider = self.root.locator(".gx-plots .gx-slider")
         self.number = self.root.locator(".gx-kept input")
         self.level = self.root.locator(".gx-level")
@@ -58,16 +57,13 @@ def make(**choices: Any) -> LiveEigenbasisExplorer:
 
 
 @pytest.fixture
-def show(tmp_path, serve, visit):
+def show(show_explorer):
     def open_page(*widgets, kernel: bool = False, **settings) -> Shown:
-        script = SCRIPT.read_text(encoding="utf-8")
         if kernel:
-            assert "save_changes() {}" in script
-            script = script.replace("save_changes() {}", f"widget_manager = {{}}; {PLAYED}")
-        text = as_page(widgets, script)
-        text = text.replace("<body>", '<meta name="viewport" content="width=device-width"><body>')
-        (tmp_path / "page.html").write_text(text, encoding="utf-8")
-        return Shown(visit(f"{serve(tmp_path)}/page.html", **settings))
+            assert "save_changes() {}" in SCRIPT
+            played = SCRIPT.replace("save_changes() {}", f"widget_manager = {{}}; {PLAYED}")
+            settings["script"] = played
+        return show_explorer(*widgets, kind=Shown, **settings)
 
     return open_page
 
@@ -115,7 +111,7 @@ def test_large_images_have_eigenvectors_alone(show):
     shown = show(widget)
     assert shown.root.get_by_role("radio", name="read and written").count() == 0
     assert shown.psnr() == pytest.approx(widget.psnr(), abs=0.006)
-    summary = shown.root.locator(".gx-summary").inner_text()
+    summary = shown.summary.inner_text()
     assert "The first 4 of 1440 terms are known." in summary
     assert f"≈ {widget.answer().asymmetry:.2f}" in summary
 
@@ -167,7 +163,7 @@ def test_while_python_works_the_page_says_how_far_it_is_and_shows_the_old_pictur
     shown.say(text="8 products with J", share=None)
     assert shown.root.get_by_role("progressbar").evaluate("(bar) => bar.position") == -1
     assert shown.picture("noisy") == before
-    assert "σ = 0.2:" in shown.root.locator(".gx-summary").inner_text()
+    assert "σ = 0.2:" in shown.summary.inner_text()
     shown.keep(5)  # k moves in what is shown
     assert shown.busy()
 
@@ -187,7 +183,7 @@ def test_the_answer_takes_its_place(show):
     assert not shown.busy()
     assert shown.status.inner_text() == "Done."
     assert shown.psnr() == pytest.approx(other.psnr(), abs=0.006)
-    assert "Network two" in shown.root.locator(".gx-summary").inner_text()
+    assert "Network two" in shown.summary.inner_text()
 
 
 def test_cancel_sets_all_choices_back_at_once(show):
@@ -229,25 +225,14 @@ def test_a_silent_python_is_remarked_on(show):
 
 
 def test_everything_has_room_on_a_telephone_and_a_name(show):
-    shown = show(make(), kernel=True, viewport={"width": 390, "height": 844})
+    shown = show(make(), kernel=True, viewport=PHONE)
     shown.level.fill("150")
     shown.say(text="3,584 of 4,096 columns of J", share=0.8)
-    assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
-    for part in shown.root.locator("canvas, input, select, button").all():
-        box = part.bounding_box()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= 390.5
-        assert box["height"] >= 24
-    names = shown.root.locator("input, select, canvas, progress").evaluate_all(
-        "nodes => nodes.map(n => n.getAttribute('aria-label') "
-        "|| [...(n.labels ?? [])].map(l => l.textContent).join(''))"
-    )
-    assert all(name.strip() for name in names)
+    assert shown.cramped() == []
+    assert shown.nameless() == []
 
 
-def test_still_picture_stays_without_javascript(tmp_path, serve, visit):
+def test_still_picture_stays_without_javascript(open_widgets):
     widget = make(sigma=0.3)
-    text = as_page([widget], SCRIPT.read_text(encoding="utf-8"))
-    (tmp_path / "page.html").write_text(text, encoding="utf-8")
-    page = visit(f"{serve(tmp_path)}/page.html", java_script_enabled=False).page
+    page = open_widgets(widget, java_script_enabled=False).page
     assert page.get_by_role("img").get_attribute("alt") == widget.describe()

@@ -5,56 +5,32 @@ import re
 import pytest
 import torch
 
-from browser.test_static_widgets import SCRIPT, as_page
+from browser.visits import PHONE, Explorer
 from gahr_lib.widgets.memorization_explorer import MemorizationExplorer
 from gahr_lib.zoo.experiments import Samples
 from gahr_lib.zoo.results import load_result
 
 SIZES = (10, 100, 1_000)
 PAIRS = 24
+PLOTS = {"of-twins", "of-own"}
 PARTS = ("nearest-a", "sample-a", "sample-b", "nearest-b")
 MARGIN_LEFT, MARGIN_RIGHT = 40, 12
 pytestmark = pytest.mark.browser
 
-# Of a copy: the canvas itself is not made for reading, and the browser would complain.
-READ = """() => void (window.read = (canvas) => {
-  const context = new OffscreenCanvas(canvas.width, canvas.height)
-    .getContext("2d", { willReadFrequently: true });
-  context.drawImage(canvas, 0, 0);
-  return context;
-})"""
 
-PIXELS = """(canvas, [width, height]) => {
-  if (canvas.hidden) return null;
-  const { data } = read(canvas).getImageData(0, 0, canvas.width, canvas.height);
-  const step = canvas.width / width;
-  return Array.from({ length: width * height }, (_, i) => {
-    const [row, column] = [Math.floor(i / width) + 0.5, (i % width) + 0.5];
-    return data[4 * (Math.floor(row * step) * canvas.width + Math.floor(column * step))];
-  });
-}"""
-
-
-class Shown:
+class Shown(Explorer):
     """The controls and pictures of a `MemorizationExplorer` on a page."""
 
-    def __init__(self, page, index=0):
-        self.page = page
-        self.root = page.locator(".gx-explorer").nth(index)
-        self.root.wait_for()
+    def __init__(self, visit, index=0):
+        super().__init__(visit, index)
         self.slider = self.root.locator(".gx-slider")
         self.twins = self.root.locator(".gx-of-twins canvas")
         self.own = self.root.locator(".gx-of-own canvas")
-        page.evaluate(READ)
-        self.settle()
-
-    def settle(self):
-        self.page.evaluate("() => new Promise((r) => requestAnimationFrame(() => setTimeout(r)))")
 
     def size(self, n):
         return self.root.get_by_role("radio", name=f"{n:,}", exact=True)
 
-    def choose(self, n, pair):
+    def go(self, n, pair):
         self.size(n).click()
         self.slider.fill(str(pair))
         self.settle()
@@ -66,23 +42,6 @@ class Shown:
     def press(self, key):
         self.page.keyboard.press(key)
         return self.pair()
-
-    def pixels(self, part):
-        self.settle()
-        return self.root.locator(f".gx-{part} canvas").evaluate(PIXELS, [28, 28])
-
-    def seen(self):
-        """Everything drawn, as texts that can be compared."""
-        self.settle()
-        return self.root.evaluate(
-            "(e) => Object.fromEntries([...e.querySelectorAll('canvas')].map((c) => "
-            "[c.parentElement.className.split(' ').at(-1), c.hidden ? null : c.toDataURL()]))"
-        )
-
-    def changed_by(self, act):
-        before = self.seen()
-        act()
-        return {name for name, picture in self.seen().items() if picture != before[name]}
 
     def links(self):
         self.settle()
@@ -108,24 +67,10 @@ def explorer(samples):
     return MemorizationExplorer(samples, pairs=PAIRS)
 
 
-@pytest.fixture(scope="module")
-def plain_page(samples):
-    explorer = MemorizationExplorer(samples, pairs=PAIRS)
-    return as_page([explorer], SCRIPT.read_text(encoding="utf-8"))
-
-
 @pytest.fixture
-def open_explorer(tmp_path, serve, visit, plain_page):
-    """Opens a page of some explorers, or of one with its first values."""
-
-    def open_page(*explorers, **settings):
-        script = SCRIPT.read_text(encoding="utf-8")
-        text = as_page(explorers, script) if explorers else plain_page
-        (tmp_path / "page.html").write_text(text, encoding="utf-8")
-        seen = visit(f"{serve(tmp_path)}/page.html", **settings)
-        shown = Shown(seen.page)
-        shown.visit = seen
-        return shown
+def open_explorer(show_explorer, explorer):
+    def open_page(*explorers, **settings) -> Shown:
+        return show_explorer(*(explorers or [explorer]), kind=Shown, **settings)
 
     return open_page
 
@@ -134,16 +79,16 @@ def test_pictures_and_cosines_are_those_of_python(explorer, open_explorer):
     shown = open_explorer()
     for explorer.n_train in SIZES:
         for explorer.pair in (0, 7, PAIRS - 1):
-            shown.choose(explorer.n_train, explorer.pair)
+            shown.go(explorer.n_train, explorer.pair)
             for part, picture in zip(PARTS, explorer.pictures(), strict=True):
-                pixels = shown.pixels(part)
                 if picture is None:
-                    assert pixels is None
+                    assert shown.canvas(part).evaluate("(c) => c.hidden")
                     missing = shown.root.locator(f".gx-{part} .gx-missing")
                     assert missing.is_visible()
                     assert "in the package" in missing.inner_text()
                     continue
-                error = (torch.tensor(pixels) / 255 - picture.flatten()).abs().max()
+                pixels = torch.tensor(shown.pixels(part, 28))
+                error = (pixels / 255 - picture.flatten()).abs().max()
                 assert float(error) < 0.5 / 63 + 0.5 / 255 + 1e-4
             expected = ["unknown" if c is None else f"cos {c:.2f}" for c in explorer.cosines()]
             assert shown.links() == expected
@@ -158,22 +103,20 @@ def test_first_values_are_those_that_python_chose(explorer, open_explorer):
     assert shown.links()[1] == f"cos {explorer.cosines()[1]:.2f}"
 
 
-def test_every_control_changes_what_it_should(explorer, open_explorer):
+def test_every_control_changes_what_it_should(open_explorer):
     shown = open_explorer()
-    plots = {"gx-of-twins", "gx-of-own"}
-    pictures = {f"gx-{part}" for part in PARTS}
-    assert shown.changed_by(shown.size(100).click) == pictures | plots
-    assert shown.changed_by(lambda: shown.slider.fill("5")) == pictures | plots
+    assert shown.changed_by(shown.size(100).click) == {*PARTS, *PLOTS}
+    assert shown.changed_by(lambda: shown.slider.fill("5")) == {*PARTS, *PLOTS}
     box = shown.slider.bounding_box()
     where = {"x": 0.8 * box["width"], "y": box["height"] / 2}
-    assert shown.changed_by(lambda: shown.slider.click(position=where)) >= {"gx-sample-a", *plots}
+    assert shown.changed_by(lambda: shown.slider.click(position=where)) >= {"sample-a", *PLOTS}
     assert shown.pair() > 15
 
 
 @pytest.mark.parametrize("kind", ["twins", "own"])
 def test_click_in_a_histogram_picks_the_nearest_pair(kind, explorer, samples, open_explorer):
     shown = open_explorer()
-    shown.choose(100, 0)
+    shown.go(100, 0)
     values = {"twins": samples[100].similarity, "own": samples[100].to_own}[kind][:PAIRS]
     canvas = getattr(shown, kind)
     for wanted in (0.1, 0.62, 0.75, 0.99):
@@ -184,9 +127,9 @@ def test_click_in_a_histogram_picks_the_nearest_pair(kind, explorer, samples, op
     assert len({shown.click_at(canvas, v, explorer._data["low"]) for v in (0.1, 0.99)}) == 2
 
 
-def test_histogram_can_be_dragged(explorer, open_explorer):
+def test_histogram_can_be_dragged(open_explorer):
     shown = open_explorer()
-    shown.choose(100, 0)
+    shown.go(100, 0)
     shown.twins.scroll_into_view_if_needed()
     box = shown.twins.bounding_box()
     mouse = shown.page.mouse
@@ -200,11 +143,9 @@ def test_histogram_can_be_dragged(explorer, open_explorer):
     assert shown.pair() == last != first
 
 
-def test_keys_move_through_seeds_and_through_similarities(explorer, samples, open_explorer):
+def test_keys_move_through_seeds_and_through_similarities(samples, open_explorer):
     shown = open_explorer()
-    shown.choose(100, 4)
-    leaks = "window.leaks = 0; document.body.addEventListener('keydown', () => window.leaks++)"
-    shown.page.evaluate(leaks)
+    shown.go(100, 4)
     shown.slider.focus()
     keys = ("ArrowRight", "ArrowUp", "ArrowLeft", "ArrowDown", "PageUp", "PageDown", "End", "Home")
     assert [shown.press(key) for key in keys] == [5, 6, 5, 4, 12, 4, PAIRS - 1, 0]
@@ -219,7 +160,7 @@ def test_keys_move_through_seeds_and_through_similarities(explorer, samples, ope
         assert shown.press("ArrowRight") == order[-1]
         label = f"cosine {values[order[-1]]:.2f}, pair {order[-1] + 1}"
         assert canvas.get_attribute("aria-valuetext") == label
-    assert shown.page.evaluate("window.leaks") == 0
+    assert shown.page.evaluate("heard") == []
     shown.size(100).focus()
     shown.page.keyboard.press("ArrowRight")
     shown.settle()
@@ -227,7 +168,7 @@ def test_keys_move_through_seeds_and_through_similarities(explorer, samples, ope
     assert shown.links()[2] == "unknown"
 
 
-def test_tab_reaches_every_control_and_each_has_a_name(explorer, open_explorer):
+def test_tab_reaches_every_control_and_each_has_a_name(open_explorer):
     shown = open_explorer()
     reached = []
     for _ in range(4):
@@ -236,10 +177,7 @@ def test_tab_reaches_every_control_and_each_has_a_name(explorer, open_explorer):
             shown.page.evaluate("document.activeElement.type ?? document.activeElement.tagName")
         )
     assert reached == ["radio", "range", "CANVAS", "CANVAS"]
-    names = shown.root.locator("input").evaluate_all(
-        "nodes => nodes.map(n => [...n.labels].map(l => l.textContent).join(''))"
-    )
-    assert all(name.strip() for name in names)
+    assert shown.nameless() == []
     described = shown.root.locator("canvas").evaluate_all(
         "nodes => nodes.map(n => [n.getAttribute('role'), n.getAttribute('aria-label')])"
     )
@@ -250,17 +188,16 @@ def test_tab_reaches_every_control_and_each_has_a_name(explorer, open_explorer):
 def test_bars_are_the_shares_of_the_samples(explorer, samples, open_explorer):
     """The heights of the bars in pixels against a histogram made here."""
     shown = open_explorer(device_scale_factor=1)
-    shown.choose(100, 0)
+    shown.go(100, 0)
     low, bins = explorer._data["low"], 40
     counts = torch.histc(samples[100].similarity, bins, low, 1)
     columns = shown.twins.evaluate(
         """(canvas, [left, right, bins]) => {
-          const context = read(canvas);
           const ink = getComputedStyle(canvas).getPropertyValue("--gx-signal").trim();
           const [r, g, b] = [1, 3, 5].map((i) => parseInt(ink.slice(i, i + 2), 16));
           return Array.from({ length: bins }, (_, k) => {
             const x = Math.floor(left + ((k + 0.5) / bins) * (canvas.width - left - right));
-            const { data } = context.getImageData(x, 0, 1, canvas.height);
+            const data = pixelsOf(canvas, x, 0, 1);
             let n = 0;
             for (let i = 0; i < data.length; i += 4) {
               n += data[i] === r && data[i + 1] === g && data[i + 2] === b;
@@ -283,14 +220,14 @@ def test_mark_is_at_the_pair(explorer, samples, open_explorer):
     shown = open_explorer(device_scale_factor=1)
     low = explorer._data["low"]
     for pair in (0, 8, 15):
-        shown.choose(100, pair)
+        shown.go(100, pair)
         for canvas, values in (
             (shown.twins, samples[100].similarity),
             (shown.own, samples[100].to_own),
         ):
             darkest, width = canvas.evaluate(
                 """(canvas) => {
-                  const { data } = read(canvas).getImageData(0, 34, canvas.width, 1);
+                  const data = pixelsOf(canvas, 0, 34, canvas.width, 1);
                   const opaque = [];
                   const ink = getComputedStyle(canvas).getPropertyValue("--gx-text").trim();
                   const red = parseInt(ink.slice(1, 3), 16);
@@ -305,38 +242,29 @@ def test_mark_is_at_the_pair(explorer, samples, open_explorer):
             assert any(abs(x + 0.5 - at) < 1.5 for x in darkest)
 
 
-def test_words_count_what_python_counts(explorer, samples, open_explorer):
+def test_words_count_what_python_counts(samples, open_explorer):
     shown = open_explorer()
     for n in SIZES:
-        shown.choose(n, 3)
+        shown.go(n, 3)
         found = samples[n]
-        text = shown.root.locator(".gx-summary").inner_text()
+        text = shown.summary.inner_text()
         closer = int((found.similarity > found.to_own).sum())
         assert re.search(rf"Of 256 samples of A, {closer} are closer to the twin", text)
         assert f"cosine {found.to_own[3]:.2f} with the nearest" in text
         assert f"{found.similarity[3]:.2f} with its twin" in text
         assert ("Only the first 500" in text) == (n == 1_000)
-    live = shown.root.locator("[aria-live=polite]")
-    live.filter(has_text="N = 1,000, pair 4").wait_for(state="attached")
+    shown.wait_until_said("N = 1,000, pair 4")
 
 
-def test_dark_mode_changes_the_colours_and_keeps_the_photographs(explorer, open_explorer):
+def test_dark_mode_changes_the_colours_and_keeps_the_photographs(open_explorer):
     shown = open_explorer(color_scheme="light")
-    changed = shown.changed_by(
-        lambda: shown.page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    )
-    assert changed == {"gx-of-twins", "gx-of-own"}
+    assert shown.changed_by(shown.darken) == PLOTS
 
 
-def test_everything_has_room_on_a_telephone(explorer, open_explorer):
-    shown = open_explorer(viewport={"width": 390, "height": 844}, has_touch=True)
-    shown.choose(1_000, 0)
-    assert not shown.visit.scrolls_sideways()
-    for part in shown.root.locator("canvas:visible, input").all():
-        box = part.bounding_box()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= 390.5
-        assert box["height"] >= 24
+def test_everything_has_room_on_a_telephone(open_explorer):
+    shown = open_explorer(viewport=PHONE, has_touch=True)
+    shown.go(1_000, 0)
+    assert shown.cramped() == []
     shown.own.scroll_into_view_if_needed()
     box = shown.own.bounding_box()
     shown.page.touchscreen.tap(box["x"] + 45, box["y"] + 90)
@@ -345,17 +273,17 @@ def test_everything_has_room_on_a_telephone(explorer, open_explorer):
     assert shown.pair() != least
 
 
-def test_still_picture_stays_without_javascript(explorer, plain_page, tmp_path, serve, visit):
-    (tmp_path / "page.html").write_text(plain_page, encoding="utf-8")
-    page = visit(f"{serve(tmp_path)}/page.html", java_script_enabled=False).page
+def test_still_picture_stays_without_javascript(explorer, open_widgets):
+    page = open_widgets(explorer, java_script_enabled=False).page
     assert page.get_by_role("img").get_attribute("alt") == explorer.describe()
 
 
 def test_changes_from_outside_move_the_controls(explorer, open_explorer):
     """A kernel sets traits; here a second view of the same model does."""
-    shown = open_explorer(explorer, explorer)
-    first, second = (Shown(shown.page, index) for index in (0, 1))
-    first.choose(100, 11)
+    first = open_explorer(explorer, explorer)
+    second = Shown(first, 1)
+    second.root.wait_for()
+    first.go(100, 11)
     assert second.size(100).is_checked()
     assert second.pair() == 11
     assert second.seen() == first.seen()

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 import gahr_lib as gahr
-from browser.test_static_widgets import SCRIPT, as_page
-from browser.visits import Explorer
+from browser.visits import PHONE, Explorer
 from gahr_lib.models import Wiener
 from gahr_lib.widgets.optimality_explorer import OptimalityExplorer
 from gahr_lib.zoo.experiments import ClassCurves
@@ -18,7 +17,8 @@ from helpers import LinearDenoiser, intensities, seeded
 
 ALPHAS, SIGMAS, SIDE, KEPT = (1, 4), (0.4, 0.1, 0.03), 16, 9
 DENOISERS = {"network": "network", "wavelet": "wavelets", "wiener": "Wiener"}
-PICTURES = ("clean", "noisy", "vector", *DENOISERS)
+PICTURES = {"clean", "noisy", "vector", *DENOISERS}
+EVERYTHING = {*PICTURES, "plots", "thumb"}  # also the plane and the strip of eigenvectors
 START = {"alpha": 1.0, "image": 0, "sigma": 0.1, "index": 3}
 LEFT, RIGHT = 42, 12  # margins of the plane
 pytestmark = pytest.mark.browser
@@ -47,28 +47,11 @@ def widget():
 
 
 @pytest.fixture
-def show(tmp_path, serve, visit):
-    """Opens a page with widgets, and something beside them that listens to keys."""
-
-    def open_page(*widgets, **settings):
-        text = as_page(widgets, SCRIPT.read_text(encoding="utf-8"))
-        (tmp_path / "page.html").write_text(text, encoding="utf-8")
-        explorer = Explorer(visit(f"{serve(tmp_path)}/page.html", **settings))
-        explorer.root.wait_for()
-        explorer.page.evaluate(
-            "window.heard = []; document.addEventListener('keydown', (e) => heard.push(e.key))"
-        )
-        return explorer
-
-    return open_page
-
-
-@pytest.fixture
-def shown(widget, show):
+def shown(widget, show_explorer):
     def open_page(**settings):
         for name, value in START.items():
             setattr(widget, name, value)
-        return show(widget, **settings)
+        return show_explorer(widget, **settings)
 
     return open_page
 
@@ -77,29 +60,6 @@ def vector(explorer: Explorer, k: int):
     """The radio button of an eigenvector."""
     strip = explorer.root.get_by_role("radiogroup", name="eigenvectors")
     return strip.get_by_role("radio", name=re.compile(f"eigenvector {k},"))
-
-
-def value(explorer: Explorer, name: str) -> float:
-    """The number under a picture."""
-    text = explorer.root.locator(f".gx-{name} .gx-value").inner_text()
-    return float(re.search(r"([−\d.]+)( dB)?$", text)[1].replace("−", "-"))
-
-
-def thumbs(explorer: Explorer) -> list[str]:
-    explorer.settle()
-    return explorer.root.locator(".gx-thumb canvas").evaluate_all(
-        "nodes => nodes.map((c) => c.toDataURL())"
-    )
-
-
-def changed_by(explorer: Explorer, act) -> set[str]:
-    def look():
-        return [*map(explorer.picture, PICTURES), explorer.plotted(), thumbs(explorer)]
-
-    before = look()
-    act()
-    pairs = zip((*PICTURES, "plane", "strip"), before, look(), strict=True)
-    return {name for name, old, new in pairs if old != new}
 
 
 def chosen(explorer: Explorer) -> tuple[str, str]:
@@ -133,7 +93,7 @@ def test_pictures_and_numbers_are_those_of_python(widget, shown):
             expected = getattr(scene, name).clamp(0, 1).flatten()
             assert float((pixels - expected).abs().max()) < 1.1 / 255
         for name in ("noisy", *DENOISERS):
-            assert value(explorer, name) == pytest.approx(scene.psnr[name], abs=0.051)
+            assert explorer.value(name) == pytest.approx(scene.psnr[name], abs=0.051)
         explorer.settle()
         shown_values = explorer.root.locator(".gx-thumb .gx-value").all_inner_texts()
         assert shown_values == [f"{v:.2f}".replace("-", "−") for v in scene.values.tolist()]
@@ -153,7 +113,7 @@ def test_drawn_vectors_are_those_of_python(widget, shown):
         assert float((large - expected).abs().max()) < 4
         small = torch.tensor(explorer.pixels(f"strip .gx-thumb:nth-of-type({k})", SIDE))
         assert torch.equal(small, large)
-        assert value(explorer, "vector") == pytest.approx(
+        assert explorer.value("vector") == pytest.approx(
             float(widget.scene().values[k - 1]), abs=0.0051
         )
 
@@ -167,7 +127,7 @@ def test_words_have_the_numbers_of_this_image_and_of_the_class(widget, shown):
             explorer.choose("noise σ", str(sigma))
             psnr, own = widget.scene().psnr, curves()[alpha]
             own_levels = own.input_psnr.numpy()
-            summary = explorer.root.locator(".gx-summary").inner_text()
+            summary = explorer.summary.inner_text()
             this, oracle, mean = re.findall(r"(?:image|knows x|noise): (.*?)\.(?: |$)", summary)
             label = explorer.plot.get_attribute("aria-label")
             for name, word in DENOISERS.items():
@@ -187,12 +147,9 @@ def test_words_have_the_numbers_of_this_image_and_of_the_class(widget, shown):
 
 # The rows of a column of a canvas that have a colour, up to so much in each channel.
 INK = """(canvas, [x, name, off = 12]) => {
-  const copy = new OffscreenCanvas(canvas.width, canvas.height)
-    .getContext("2d", { willReadFrequently: true });
-  copy.drawImage(canvas, 0, 0);
   const ink = getComputedStyle(canvas).getPropertyValue(name).trim();
   const wanted = [1, 3, 5].map((i) => parseInt(ink.slice(i, i + 2), 16));
-  const { data } = copy.getImageData(Math.floor(x), 0, 1, canvas.height);
+  const data = pixelsOf(canvas, Math.floor(x), 0, 1);
   const rows = [];
   for (let y = 0; y < canvas.height; y++) {
     const opaque = data[4 * y + 3] > 100;
@@ -242,16 +199,13 @@ def test_curve_and_dot_of_the_network_are_where_their_numbers_are(widget, shown)
 # ------------------------------------------------------------------------- controls
 
 
-EVERYTHING = {*PICTURES, "plane", "strip"}
-
-
 def test_every_control_changes_what_it_should_by_mouse(shown):
     explorer = shown()
-    assert changed_by(explorer, vector(explorer, 5).click) == {"vector"}
-    assert changed_by(explorer, explorer.radio("smoothness α", "4").click) == EVERYTHING
+    assert explorer.changed_by(vector(explorer, 5).click) == {"vector"}
+    assert explorer.changed_by(explorer.radio("smoothness α", "4").click) == EVERYTHING
     sigma = explorer.radio("noise σ", "0.4")
-    assert changed_by(explorer, sigma.click) == EVERYTHING - {"clean"}
-    assert changed_by(explorer, lambda: explorer.choose_image(1)) == EVERYTHING
+    assert explorer.changed_by(sigma.click) == EVERYTHING - {"clean"}
+    assert explorer.changed_by(lambda: explorer.choose_image(1)) == EVERYTHING
     assert vector(explorer, 5).is_checked()
 
 
@@ -260,7 +214,7 @@ def test_every_control_changes_what_it_should_by_keyboard(shown):
     page = explorer.page
     explorer.radio("smoothness α", "1").focus()
     for changed in (EVERYTHING, EVERYTHING, EVERYTHING - {"clean"}, {"vector"}):
-        assert changed_by(explorer, lambda: page.keyboard.press("ArrowDown")) == changed
+        assert explorer.changed_by(lambda: page.keyboard.press("ArrowDown")) == changed
         page.keyboard.press("Tab")
     assert chosen(explorer) == ("4", "0.03")
     assert vector(explorer, 4).is_checked()
@@ -307,27 +261,27 @@ def test_marked_sigma_lies_under_the_hand(shown):
 
 
 def test_touch_moves_the_plane(shown):
-    explorer = shown(has_touch=True, viewport={"width": 390, "height": 844})
+    explorer = shown(has_touch=True, viewport=PHONE)
     explorer.plot.scroll_into_view_if_needed()
     for sigma in (0.4, 0.03):
         explorer.page.touchscreen.tap(*place(explorer, sigma))
         assert chosen(explorer)[1] == str(sigma)
 
 
-def test_first_values_are_those_that_python_chose(widget, show):
+def test_first_values_are_those_that_python_chose(widget, show_explorer):
     widget.alpha, widget.image, widget.sigma, widget.index = 4, 1, 0.4, 7
-    explorer = show(widget)
+    explorer = show_explorer(widget)
     assert chosen(explorer) == ("4", "0.4")
     assert explorer.image.input_value() == "valley"
     assert vector(explorer, 7).is_checked()
-    assert value(explorer, "network") == pytest.approx(widget.scene().psnr["network"], abs=0.051)
+    assert explorer.value("network") == pytest.approx(widget.scene().psnr["network"], abs=0.051)
 
 
-def test_a_change_of_a_trait_moves_the_controls(widget, show):
+def test_a_change_of_a_trait_moves_the_controls(widget, show_explorer):
     """Two views of one widget: what one of them sets reaches the other through the traits alone."""
     for name, start in START.items():
         setattr(widget, name, start)
-    first = show(widget, widget)
+    first = show_explorer(widget, widget)
     second = Explorer(first, 1)
     first.choose("smoothness α", "4")
     first.choose_image(1)
@@ -342,17 +296,16 @@ def test_a_change_of_a_trait_moves_the_controls(widget, show):
 
 def test_changes_are_told_to_those_who_cannot_see_them(shown):
     explorer = shown()
-    live = explorer.root.locator("[aria-live=polite]")
     explorer.page.wait_for_timeout(600)
-    assert live.inner_text() == ""
+    assert explorer.live.inner_text() == ""
     explorer.choose("noise σ", "0.03")
-    live.filter(has_text="α = 1, σ = 0.03: network").wait_for(state="attached")
+    explorer.wait_until_said("α = 1, σ = 0.03: network")
 
 
 # ------------------------------------------------------------------------- manners
 
 
-def test_one_image_needs_no_choice_and_no_error_has_no_place_in_the_plane(show):
+def test_one_image_needs_no_choice_and_no_error_has_no_place_in_the_plane(show_explorer):
     images = intensities(1, 1, 8, 12)
     widget = OptimalityExplorer(
         {2.5: lambda y, sigma: images + 0 * y},
@@ -363,11 +316,11 @@ def test_one_image_needs_no_choice_and_no_error_has_no_place_in_the_plane(show):
         k=96,
         generator=seeded(),
     )
-    explorer = show(widget)
+    explorer = show_explorer(widget)
     assert explorer.image.count() == 0
     assert explorer.root.locator(".gx-network .gx-value").inner_text() == "∞ dB"
-    assert value(explorer, "wiener") == value(explorer, "noisy")
-    assert explorer.root.locator(".gx-clean canvas").evaluate("(c) => c.width / c.height") == 1.5
+    assert explorer.value("wiener") == explorer.value("noisy")
+    assert explorer.canvas("clean").evaluate("(c) => c.width / c.height") == 1.5
     assert "= 0.71" in explorer.root.locator(".gx-heading").inner_text()
     vector(explorer, 96).click()
     explorer.settle()
@@ -376,34 +329,22 @@ def test_one_image_needs_no_choice_and_no_error_has_no_place_in_the_plane(show):
 
 def test_dark_mode_changes_the_colours_and_keeps_the_photographs(shown):
     explorer = shown(color_scheme="light")
-    dark = "document.documentElement.dataset.theme = 'dark'"
-    changed = changed_by(explorer, lambda: explorer.page.evaluate(dark))
-    assert changed == {"vector", "plane", "strip"}
+    assert explorer.changed_by(explorer.darken) == {"vector", "plots", "thumb"}
 
 
 def test_print_is_in_light_colours(shown):
     explorer = shown(color_scheme="light")
-    light = [explorer.picture("vector"), thumbs(explorer)]
-    explorer.page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    assert [explorer.picture("vector"), thumbs(explorer)] != light
+    light = explorer.seen()
+    explorer.darken()
+    assert explorer.seen() != light
     explorer.page.emulate_media(media="print")
-    assert [explorer.picture("vector"), thumbs(explorer)] == light
+    assert explorer.seen() == light
 
 
 def test_everything_has_room_on_a_telephone_and_a_name(shown):
-    explorer = shown(viewport={"width": 390, "height": 844})
-    assert explorer.page.evaluate("document.documentElement.scrollWidth") <= 390
-    for part in explorer.root.locator("canvas, input, select").all():
-        box = part.bounding_box()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= 390.5
-        assert box["height"] >= 24
-        assert box["width"] >= 24
-    names = explorer.root.locator("input, select, canvas:not(.gx-thumb canvas)").evaluate_all(
-        "nodes => nodes.map(n => n.getAttribute('aria-label') "
-        "|| [...(n.labels ?? [])].map(l => l.textContent).join(''))"
-    )
-    assert all(name.strip() for name in names)
+    explorer = shown(viewport=PHONE)
+    assert explorer.cramped() == []
+    assert explorer.nameless() == []
     # Nothing is cut off, and no text runs into another.
     overflow = explorer.root.locator(".gx-caption, .gx-thumb, .gx-heading").evaluate_all(
         "nodes => nodes.filter(n => n.scrollWidth > n.clientWidth + 1).length"
@@ -411,8 +352,6 @@ def test_everything_has_room_on_a_telephone_and_a_name(shown):
     assert overflow == 0
 
 
-def test_still_picture_stays_without_javascript(widget, tmp_path, serve, visit):
-    text = as_page([widget], SCRIPT.read_text(encoding="utf-8"))
-    (tmp_path / "page.html").write_text(text, encoding="utf-8")
-    page = visit(f"{serve(tmp_path)}/page.html", java_script_enabled=False).page
+def test_still_picture_stays_without_javascript(widget, open_widgets):
+    page = open_widgets(widget, java_script_enabled=False).page
     assert page.get_by_role("img").get_attribute("alt") == widget.describe()

@@ -1,14 +1,12 @@
 """The explorer of the sampler, on pages made here, against Python's own numbers."""
 
 import re
-from functools import cache
 
 import pytest
 import torch
 
 import gahr_lib as gahr
-from browser.test_static_widgets import SCRIPT, as_page
-from browser.visits import Explorer
+from browser.visits import PHONE, Explorer
 from gahr_lib.sampling import SampleConfig
 from gahr_lib.widgets.sampler_explorer import SamplerExplorer
 from helpers import seeded
@@ -16,9 +14,8 @@ from helpers import seeded
 pytestmark = pytest.mark.browser
 
 FRAMES = 12
-PICTURES = [f"{kind}-{i}" for kind in ("state", "guess") for i in (0, 1)]
-# Counts the keys that come out of an explorer: a page may turn its own pages by them.
-LEAKS = "window.leaked = []; document.addEventListener('keydown', (e) => leaked.push(e.key))"
+EVERYTHING = {"state-0", "state-1", "guess-0", "guess-1", "plots"}
+START = {"noise": 0, "sampler": "β = 0.3", "moment": 4}
 
 
 class Shown(Explorer):
@@ -36,9 +33,6 @@ class Shown(Explorer):
         self.slider.fill(str(moment))
         self.settle()
 
-    def all_pictures(self) -> dict[str, str]:
-        return {name: self.picture(name) for name in PICTURES} | {"plot": self.plotted()}
-
 
 @pytest.fixture(scope="module")
 def explorer():
@@ -48,35 +42,15 @@ def explorer():
     return SamplerExplorer(networks, configs, n=2, frames=FRAMES, generator=seeded(1))
 
 
-@pytest.fixture(scope="module")
-def page_text(explorer):
-    """A page with the explorer, shown once or more."""
-
-    @cache
-    def make(copies: int) -> str:
-        explorer.noise, explorer.sampler, explorer.moment = 0, "β = 0.3", 4
-        return as_page([explorer] * copies, SCRIPT.read_text(encoding="utf-8"))
-
-    return make
-
-
 @pytest.fixture
-def open_text(tmp_path, serve, visit):
-    def open_page(text: str, **settings) -> Shown:
-        (tmp_path / "page.html").write_text(text, encoding="utf-8")
-        shown = Shown(visit(f"{serve(tmp_path)}/page.html", **settings))
-        shown.root.wait_for()
-        return shown
+def open_explorer(show_explorer, explorer):
+    """Opens a page with the explorer, shown once or more."""
 
-    return open_page
+    def open_page(*, copies: int = 1, start=START, **settings) -> Shown:
+        for name, value in start.items():
+            setattr(explorer, name, value)
+        return show_explorer(*[explorer] * copies, kind=Shown, **settings)
 
-
-@pytest.fixture
-def open_explorer(explorer, page_text, open_text):
-    def open_page(*, copies: int = 1, **settings) -> Shown:
-        return open_text(page_text(copies), **settings)
-
-    explorer.noise, explorer.sampler, explorer.moment = 0, "β = 0.3", 4
     return open_page
 
 
@@ -99,13 +73,12 @@ def test_pictures_and_numbers_are_those_of_python(explorer, open_explorer):
                 assert f"step {there.step} of {there.steps}" in caption
                 sigma = float(re.search(r"σ = ([\d.]+)", caption)[1])
                 assert sigma == pytest.approx(there.sigma, rel=0.06)
-            text = shown.root.locator(".gx-summary").inner_text()
+            text = shown.summary.inner_text()
             assert f"cosine of the guesses {explorer.cosine():.2f}" in text
 
 
-def test_first_values_are_those_that_python_chose(explorer, open_text):
-    explorer.noise, explorer.sampler, explorer.moment = 1, "β = 1", 9
-    shown = open_text(as_page([explorer], SCRIPT.read_text(encoding="utf-8")))
+def test_first_values_are_those_that_python_chose(explorer, open_explorer):
+    shown = open_explorer(start={"noise": 1, "sampler": "β = 1", "moment": 9})
     assert shown.moment() == 9
     assert shown.radio("noise", "2").is_checked()
     assert shown.radio("sampler", "β = 1").is_checked()
@@ -113,49 +86,40 @@ def test_first_values_are_those_that_python_chose(explorer, open_text):
     assert f"step {explorer.shown('B').step} of" in caption
 
 
-def test_still_picture_stays_without_javascript(explorer, page_text, tmp_path, serve, visit):
-    (tmp_path / "page.html").write_text(page_text(1), encoding="utf-8")
-    page = visit(f"{serve(tmp_path)}/page.html", java_script_enabled=False).page
-    explorer.noise, explorer.sampler, explorer.moment = 0, "β = 0.3", 4
+def test_still_picture_stays_without_javascript(explorer, open_widgets):
+    page = open_widgets(explorer, java_script_enabled=False).page
     assert page.get_by_role("img").get_attribute("alt") == explorer.describe()
 
 
 def test_every_control_changes_what_it_should(open_explorer):
     shown = open_explorer()
-
-    def changed_by(act):
-        before = shown.all_pictures()
-        act()
-        after = shown.all_pictures()
-        return {name for name in before if before[name] != after[name]}
-
-    everything = {*PICTURES, "plot"}
-    assert changed_by(lambda: shown.go(8)) == everything
-    assert changed_by(shown.radio("noise", "2").click) == everything
-    assert changed_by(shown.radio("sampler", "β = 1").click) == everything
+    changed_by = shown.changed_by
+    assert changed_by(lambda: shown.go(8)) == EVERYTHING
+    assert changed_by(shown.radio("noise", "2").click) == EVERYTHING
+    assert changed_by(shown.radio("sampler", "β = 1").click) == EVERYTHING
     shown.go(0)
     # All settings start from one noise, and A and B are there in one state.
-    assert changed_by(shown.radio("sampler", "β = 0.3").click) == {"plot"}
+    assert changed_by(shown.radio("sampler", "β = 0.3").click) == {"plots"}
     assert shown.picture("state-0") == shown.picture("state-1")
 
 
 def test_slider_moves_by_mouse(open_explorer):
     shown = open_explorer()
-    before = shown.all_pictures()
     box = shown.slider.bounding_box()
     middle = box["y"] + box["height"] / 2
-    shown.page.mouse.move(box["x"] + 11 + (box["width"] - 22) * 4 / (FRAMES - 1), middle)
-    shown.page.mouse.down()
-    shown.page.mouse.move(box["x"] + 0.9 * box["width"], middle, steps=4)
-    shown.page.mouse.up()
+
+    def drag():
+        shown.page.mouse.move(box["x"] + 11 + (box["width"] - 22) * 4 / (FRAMES - 1), middle)
+        shown.page.mouse.down()
+        shown.page.mouse.move(box["x"] + 0.9 * box["width"], middle, steps=4)
+        shown.page.mouse.up()
+
+    assert shown.changed_by(drag) == EVERYTHING
     assert shown.moment() == 10
-    after = shown.all_pictures()
-    assert all(before[name] != after[name] for name in before)
 
 
 def test_slider_moves_by_keyboard_and_keys_stay_inside(open_explorer):
     shown = open_explorer()
-    shown.page.evaluate(LEAKS)
     shown.slider.focus()
     last = FRAMES - 1
     for key, moment in [
@@ -173,7 +137,7 @@ def test_slider_moves_by_keyboard_and_keys_stay_inside(open_explorer):
     shown.radio("sampler", "β = 0.3").focus()
     shown.page.keyboard.press("ArrowRight")
     assert shown.radio("sampler", "β = 1").is_checked()
-    assert shown.page.evaluate("leaked") == []
+    assert shown.page.evaluate("heard") == []
 
 
 def test_tab_reaches_every_control(open_explorer):
@@ -218,7 +182,7 @@ def test_plot_of_steps_goes_to_the_nearest_step(explorer, open_explorer):
 
 
 def test_touch_moves_the_plot(open_explorer):
-    shown = open_explorer(has_touch=True, viewport={"width": 390, "height": 844})
+    shown = open_explorer(has_touch=True, viewport=PHONE)
     shown.plot.scroll_into_view_if_needed()
     box = shown.plot.bounding_box()
     shown.page.touchscreen.tap(box["x"] + 0.8 * box["width"], box["y"] + 60)
@@ -276,44 +240,30 @@ def test_one_widget_shown_twice_is_one_widget(open_explorer):
     assert second.moment() == 9
     assert second.radio("noise", "2").is_checked()
     assert second.radio("sampler", "β = 1").is_checked()
-    assert second.all_pictures() == first.all_pictures()
+    assert second.seen() == first.seen()
 
 
 def test_dark_mode_changes_the_plot_and_keeps_the_photographs(open_explorer):
     shown = open_explorer()
-    before = shown.all_pictures()
-    shown.page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    after = shown.all_pictures()
-    assert {name for name in before if before[name] != after[name]} == {"plot"}
+    assert shown.changed_by(shown.darken) == {"plots"}
 
 
 def test_changes_are_spoken_when_the_hand_rests(open_explorer):
     shown = open_explorer()
-    live = shown.root.locator("[aria-live=polite]")
-    assert live.text_content() == ""
+    assert shown.live.text_content() == ""
     shown.go(3)
-    live.filter(has_text=f"Moment 4 of {FRAMES}").wait_for(state="attached")
+    shown.wait_until_said(f"Moment 4 of {FRAMES}")
 
 
 def test_everything_has_room_on_a_telephone(open_explorer):
-    shown = open_explorer(viewport={"width": 390, "height": 844})
-    width = shown.page.evaluate("document.documentElement.clientWidth")
-    assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
-    for part in shown.root.locator("canvas, input, button").all():
-        box = part.bounding_box()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= width + 0.5
-        assert box["height"] >= 24
-    assert shown.root.locator(".gx-guess-0 canvas").bounding_box()["width"] >= 140
+    shown = open_explorer(viewport=PHONE)
+    assert shown.cramped() == []
+    assert shown.canvas("guess-0").bounding_box()["width"] >= 140
 
 
 def test_every_control_and_picture_has_a_name(open_explorer):
     shown = open_explorer()
-    names = shown.root.locator("input, button").evaluate_all(
-        "nodes => nodes.map(n => [...(n.labels ?? [])].map(l => l.textContent).join('') "
-        "|| n.textContent)"
-    )
-    assert all(name.strip() for name in names)
+    assert shown.nameless() == []
     described = shown.root.locator("canvas").evaluate_all(
         "nodes => nodes.map(n => [n.getAttribute('role'), n.getAttribute('aria-label')])"
     )

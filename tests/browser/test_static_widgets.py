@@ -1,54 +1,19 @@
 """Explorers in a page without a kernel, on pages made here, against Python's own numbers."""
 
-import json
 from itertools import product
-from pathlib import Path
 
 import ipywidgets
 import pytest
 import torch
-from ipywidgets.embed import embed_data
 
 import gahr_lib as gahr
-from browser.visits import Explorer, Visit
+from browser.visits import Explorer
 from gahr_lib.widgets import ShrinkageExplorer
 from helpers import LinearDenoiser, seeded, small_unet
 
-SCRIPT = Path(__file__).parents[2] / "book" / "_static" / "static-widgets.js"
 pytestmark = pytest.mark.browser
 
 BASES = {"cosine": "cosine", "wavelet": "wavelet", "network": "network’s"}
-
-
-def as_page(widgets, script: str, *, edit=lambda state: None) -> str:
-    """A page as the book's are: the state of the widgets, and each of them where it is shown."""
-    data = embed_data(views=widgets, drop_defaults=False)
-    state = data["manager_state"]
-    edit(state["state"])
-    shown = "".join(
-        bundle.get("text/html")
-        or '<div><script type="application/vnd.jupyter.widget-view+json">'
-        + json.dumps(bundle["application/vnd.jupyter.widget-view+json"])
-        + "</script></div>"
-        for bundle, _ in (_bundle(widget) for widget in widgets)
-    )
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Widgets</title>'
-        '<link rel="icon" href="data:,">'
-        '<script type="application/vnd.jupyter.widget-state+json">'
-        + json.dumps(state).replace("</", "<\\/")
-        + f"</script><script>{script}</script><body>{shown}"
-    )
-
-
-def _bundle(widget):
-    bundle = widget._repr_mimebundle_()
-    return bundle if isinstance(bundle, tuple) else (bundle, {})
-
-
-@pytest.fixture(scope="module")
-def script():
-    return SCRIPT.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +26,6 @@ def explorer(trained_a):
         generator=seeded(),
         vectors_bytes=300_000,
     )
-
-
-@pytest.fixture
-def open_widgets(tmp_path, serve, visit, script):
-    def open_page(*widgets, edit=lambda state: None, **settings):
-        (tmp_path / "page.html").write_text(as_page(widgets, script, edit=edit), encoding="utf-8")
-        return visit(f"{serve(tmp_path)}/page.html", **settings)
-
-    return open_page
 
 
 @pytest.mark.parametrize("basis", BASES)
@@ -116,12 +72,11 @@ def test_numbers_that_are_out_of_range_are_brought_into_it(explorer, open_widget
 
 def test_nothing_is_said_until_something_changes(explorer, open_widgets):
     shown = Explorer(open_widgets(explorer))
-    live = shown.root.locator("[aria-live=polite]")
     shown.page.set_viewport_size({"width": 700, "height": 900})  # drawn again, and not said
     shown.page.wait_for_timeout(700)
-    assert live.inner_text() == ""
+    assert shown.live.inner_text() == ""
     shown.keep(21)
-    live.filter(has_text="M = 21 of").wait_for(state="attached")
+    shown.wait_until_said("M = 21 of")
 
 
 def test_other_sizes_and_an_exact_denoiser(open_widgets):
@@ -137,7 +92,7 @@ def test_other_sizes_and_an_exact_denoiser(open_widgets):
     assert first.psnr() == pytest.approx(exact.psnr(), abs=0.05)
     assert "f(y): ∞ dB" in first.root.inner_text()
     assert second.psnr() == pytest.approx(same.psnr(), abs=0.05)
-    assert first.root.locator(".gx-clean canvas").evaluate("(c) => c.width / c.height") == 20 / 12
+    assert first.canvas("clean").evaluate("(c) => c.width / c.height") == 20 / 12
 
 
 def test_one_widget_shown_twice_is_one_widget(explorer, open_widgets):
@@ -162,23 +117,18 @@ def test_still_picture_goes_when_the_explorer_comes(explorer, open_widgets):
     assert page.locator("img").count() == 0
 
 
-def test_still_picture_and_a_sentence_stay_where_an_explorer_fails(
-    explorer, tmp_path, serve, browser, script
-):
+def test_still_picture_and_a_sentence_stay_where_an_explorer_fails(explorer, open_widgets):
     def spoil(state):
-        for model in state.values():  # other tests have left explorers of theirs in the process
-            if "_esm" in model["state"]:
-                model["state"]["_esm"] = "syntax error"
+        state[explorer.model_id]["state"]["_esm"] = "syntax error"
 
-    page_text = as_page([explorer], script, edit=spoil)
-    (tmp_path / "page.html").write_text(page_text, encoding="utf-8")
-    visit = Visit(browser, f"{serve(tmp_path)}/page.html")
+    visit = open_widgets(explorer, edit=spoil)
     visit.page.get_by_text("could not be drawn").wait_for()
     assert visit.page.get_by_role("img").count() == 1
     visit.page.wait_for_timeout(200)  # the console speaks when it likes
+    visit.close()
     assert visit.complaints
     assert all("Unexpected identifier" in complaint for complaint in visit.complaints)
-    visit.close()
+    visit.complaints.clear()  # they are as they should be
 
 
 def test_widgets_that_need_python_say_so(open_widgets):
@@ -186,9 +136,9 @@ def test_widgets_that_need_python_say_so(open_widgets):
     page.get_by_text("This widget needs Python").wait_for()
 
 
-def test_pages_opened_as_files_work_too(explorer, tmp_path, visit, script):
-    (tmp_path / "page.html").write_text(as_page([explorer], script), encoding="utf-8")
-    shown = Explorer(visit((tmp_path / "page.html").as_uri()))
+def test_pages_opened_as_files_work_too(explorer, open_widgets, tmp_path):
+    shown = Explorer(open_widgets(explorer))
+    shown.page.goto((tmp_path / "page.html").as_uri())
     explorer.image, explorer.kept = 0, 33
     shown.root.wait_for()
     before = shown.picture()

@@ -1,5 +1,7 @@
 """A page open in the browser, and what was heard of it."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +17,19 @@ new MutationObserver((_, observer) => {
 }).observe(document, { subtree: true, childList: true, attributes: true });
 """
 
+# The pixels of a part of a canvas, top left first: red, green, blue and opacity of each. They are
+# those of a copy: the canvas itself is not made for reading, and the browser would complain.
+_READ = """
+window.pixelsOf = (canvas, x = 0, y = 0, width = canvas.width, height = canvas.height) => {
+  const context = new OffscreenCanvas(canvas.width, canvas.height)
+    .getContext("2d", { willReadFrequently: true });
+  context.drawImage(canvas, 0, 0);
+  return context.getImageData(x, y, width, height).data;
+};
+"""
+
+PHONE = {"width": 390, "height": 844}
+
 
 class Visit:
     """A page in a context of its own.
@@ -29,7 +44,7 @@ class Visit:
         self.context = browser.new_context(**settings)
         self.context.set_default_timeout(10_000)
         self.page = self.context.new_page()
-        self.page.add_init_script(_FIRST_PICTURE)
+        self.page.add_init_script(_FIRST_PICTURE + _READ)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"{url}: {error}"))
         self.page.on("request", self._on_request)
@@ -65,9 +80,12 @@ class Visit:
 
 
 class Explorer:
-    """The controls and pictures of a `ShrinkageExplorer` on a page."""
+    """The controls and pictures of an explorer on a page; the names are the `ShrinkageExplorer`'s.
 
-    def __init__(self, visit: Visit, index: int = 0) -> None:
+    It is found through a visit, or through another explorer of the same page.
+    """
+
+    def __init__(self, visit: "Visit | Explorer", index: int = 0) -> None:
         self.page = visit.page
         self.root = self.page.locator(".gx-explorer").nth(index)
         self.slider = self.root.get_by_role("slider")
@@ -75,6 +93,8 @@ class Explorer:
         self.image = self.root.get_by_role("combobox")
         self.best = self.root.get_by_role("button", name="best M")
         self.plot = self.root.locator(".gx-plot")
+        self.summary = self.root.locator(".gx-summary")
+        self.live = self.root.locator("[aria-live=polite]")  # what screen readers are told
 
     def radio(self, group: str, name: str) -> Locator:
         # Exactly: "1" is in "0.1" as well.
@@ -97,31 +117,72 @@ class Explorer:
         """Wait until a change has been drawn."""
         self.page.evaluate("() => new Promise((r) => requestAnimationFrame(() => setTimeout(r)))")
 
+    def darken(self) -> None:
+        """Choose the dark theme, as the button of the book does."""
+        self.page.evaluate("document.documentElement.dataset.theme = 'dark'")
+
+    def wait_until_said(self, text: str) -> None:
+        """Wait until a screen reader has been told something with this text."""
+        self.live.filter(has_text=text).wait_for(state="attached")
+
+    # --------------------------------------------------------------------- pictures
+
+    def canvas(self, name: str) -> Locator:
+        return self.root.locator(f".gx-{name} canvas")
+
     def picture(self, name: str = "denoised") -> str:
         """The pixels of one of the pictures, as a text that can be compared."""
         self.settle()
-        return self.root.locator(f".gx-{name} canvas").evaluate("(c) => c.toDataURL()")
+        return self.canvas(name).evaluate("(c) => c.toDataURL()")
 
     def plotted(self) -> str:
         self.settle()
         return self.plot.evaluate("(c) => c.toDataURL()")
 
-    def pixels(self, name: str, size: int) -> list[float]:
-        """The grey of the middle of each of the size x size pixels of a picture, 0 to 255."""
+    def seen(self) -> dict[str, str]:
+        """All that is drawn, by the class of what it is in, as texts that can be compared."""
         self.settle()
-        script = """(canvas, size) => {
-          const step = canvas.width / size;
-          const copy = new OffscreenCanvas(canvas.width, canvas.height);
-          const context = copy.getContext("2d", { willReadFrequently: true });
-          context.drawImage(canvas, 0, 0);
-          const { data } = context.getImageData(0, 0, copy.width, copy.height);
-          const grey = (i) => {
-            const [row, column] = [Math.floor(i / size) + 0.5, (i % size) + 0.5];
-            return data[4 * (Math.floor(row * step) * canvas.width + Math.floor(column * step))];
-          };
-          return Array.from({ length: size * size }, (_, i) => grey(i));
+        return self.root.evaluate("""(root) => {
+          const seen = {};
+          for (const canvas of root.querySelectorAll("canvas")) {
+            const name = canvas.parentElement.className.split(" ").at(-1).replace("gx-", "");
+            seen[name] = (seen[name] ?? "") + (canvas.hidden ? "hidden" : canvas.toDataURL());
+          }
+          return seen;
+        }""")
+
+    def changed_by(self, act: Callable[[], object]) -> set[str]:
+        """The names of all that looks different after an act."""
+        before = self.seen()
+        act()
+        after = self.seen()
+        assert after.keys() == before.keys()
+        return {name for name in after if after[name] != before[name]}
+
+    def colours(self, name: str, height: int, width: int) -> list[list[int]]:
+        """Red, green and blue of the middle of each of the height x width pixels of a picture."""
+        self.settle()
+        script = """(canvas, [height, width]) => {
+          const data = pixelsOf(canvas);
+          return Array.from({ length: height * width }, (_, i) => {
+            const row = Math.floor(((Math.floor(i / width) + 0.5) * canvas.height) / height);
+            const column = Math.floor((((i % width) + 0.5) * canvas.width) / width);
+            const start = 4 * (row * canvas.width + column);
+            return [...data.slice(start, start + 3)];
+          });
         }"""
-        return self.root.locator(f".gx-{name} canvas").evaluate(script, size)
+        return self.canvas(name).evaluate(script, [height, width])
+
+    def pixels(self, name: str, size: int) -> list[int]:
+        """The grey of the middle of each of the size x size pixels of a picture, 0 to 255."""
+        return [red for red, _, _ in self.colours(name, size, size)]
+
+    # --------------------------------------------------------------------- words
+
+    def value(self, name: str) -> float:
+        """The number under a picture, which may stand behind its letter or before its unit."""
+        text = self.root.locator(f".gx-{name} .gx-value").inner_text()
+        return float(re.search(r"(?:^|= )(−?[\d.]+)(?: dB)?$", text)[1].replace("−", "-"))
 
     def psnr(self) -> float:
         """The PSNR that is shown under the denoised image."""
@@ -132,3 +193,30 @@ class Explorer:
         """The M that is shown."""
         self.settle()
         return int(self.number.input_value())
+
+    # --------------------------------------------------------------------- manners
+
+    def cramped(self) -> list[str]:
+        """What sticks out of the page or is too small for a finger (WCAG 2.2, 2.5.8)."""
+        return self.root.evaluate("""(root) => {
+          const page = document.documentElement;
+          const parts = root.querySelectorAll("canvas:not([hidden]), input, select, button");
+          const cramped = [...parts].filter((part) => {
+            const { left, right, width, height } = part.getBoundingClientRect();
+            return left < 0 || right > page.clientWidth + 0.5 || Math.min(width, height) < 24;
+          });
+          if (page.scrollWidth > page.clientWidth) cramped.push(page);
+          return cramped.map((part) => part.outerHTML.slice(0, 200));
+        }""")
+
+    def nameless(self) -> list[str]:
+        """Controls and pictures without a name; a picture in a label is a part of a name."""
+        return self.root.evaluate("""(root) => {
+          const name = (part) => part.getAttribute("aria-label")
+            || [...(part.labels ?? [])].map((label) => label.textContent).join("")
+            || (part.matches("button") ? part.textContent : "");
+          const all = "input, select, button, progress, canvas:not(label canvas)";
+          return [...root.querySelectorAll(all)]
+            .filter((part) => !name(part).trim())
+            .map((part) => part.outerHTML);
+        }""")
