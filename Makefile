@@ -16,15 +16,17 @@ OFFLINE := _build/gahr-book-offline.zip
 
 # A stamp is the time at which a step last succeeded; a step runs again when what it reads is newer.
 without_caches = ! -path '*/__pycache__/*' ! -path '*/.ipynb_checkpoints/*' ! -name .DS_Store
-files_in = $(shell find $(1) -type f $(without_caches) 2>/dev/null)
+# To make, a space ends a name; a question mark stands for any letter.
+files_in = $(shell find $(1) -type f $(without_caches) 2>/dev/null | tr ' ' '?')
 LIBRARY := $(call files_in,gahr_lib)
 PAGES := $(call files_in,book) _config.yml _toc.yml
 LECTURES := $(call files_in,teaching/lectures teaching/slides) tools/make_slides.py tools/lectures.py
-CHAPTERS := $(wildcard book/chapters/*.ipynb)
+CHAPTERS := $(sort $(filter book/chapters/%.ipynb,$(PAGES)))
 SITE_TESTS := $(call files_in,tests/book tests/browser)
 UNIT_TESTS := $(filter-out $(SITE_TESTS),$(call files_in,tests))
+TEST_HELPERS := $(filter-out tests/test_%,$(wildcard tests/*.py))
 SCRIPTS := $(call files_in,tools benchmarks .ci .github)
-PROJECT := README.md CITATION.cff environment.yml Makefile
+PROJECT := $(wildcard *.md) CITATION.cff environment.yml Makefile
 WORKFLOWS := $(wildcard .github/workflows/*.yml)
 READY := $(VENV)/ready
 INTEROP := $(VENV)/interop
@@ -104,7 +106,7 @@ $(STAMPS)/slides: $(STAMPS)/book $(LECTURES)
 
 pdf: $(PDF)  ## Print the whole book as one PDF, with Chromium
 
-$(PDF): $(STAMPS)/book tools/print_book.py tools/paper.py tools/paper_page.py tools/chromium.py
+$(PDF): $(STAMPS)/book tools/print_book.py $(wildcard tools/paper*) tools/chromium.py
 	@$(BIN)/python tools/print_book.py $(HTML) $@
 
 offline: $(OFFLINE)  ## Pack the book into one zip whose pages open as files
@@ -141,8 +143,8 @@ $(STAMPS)/lint: $(LIBRARY) $(PAGES) $(SITE_TESTS) $(UNIT_TESTS) $(SCRIPTS) $(cal
 	else echo "node is not installed; on Debian: apt-get install nodejs" >&2; exit 1; fi
 	@mkdir -p $(STAMPS) && touch $@
 
-# Claims name cells of chapters, and two pages are written from what the package holds.
-$(STAMPS)/unit: $(CHAPTERS) $(addprefix book/appendix/,claims.md cards.md)
+# They read pages, too: what these say of the package, which cells a claim names, what scripts do.
+$(STAMPS)/unit: $(filter %.ipynb %.md %.py %.js %.html,$(PAGES))
 $(STAMPS)/unit: $(LIBRARY) $(UNIT_TESTS) $(SCRIPTS) $(call files_in,teaching) $(PROJECT) _config.yml $(READY) $(INTEROP)/ready
 	$(PYTEST) --ignore tests/book --ignore tests/browser
 	@mkdir -p $(STAMPS) && touch $@
@@ -152,7 +154,7 @@ $(STAMPS)/chapters: $(CHAPTERS) $(LIBRARY) tests/book/nbval_sanitize.cfg $(READY
 	    --nbval-sanitize-with tests/book/nbval_sanitize.cfg book/chapters
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/site: $(STAMPS)/slides $(SITE_TESTS) $(SCRIPTS)
+$(STAMPS)/site: $(STAMPS)/slides $(SITE_TESTS) $(TEST_HELPERS) $(SCRIPTS)
 	$(BIN)/pytest tests/book tests/browser  # one at a time: what is seen depends on the clock
 	@touch $@
 

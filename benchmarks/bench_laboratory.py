@@ -49,7 +49,9 @@ def test_ready(benchmark: BenchmarkFixture, address, visit, speeds: Speeds) -> N
     times: list[float] = []
 
     def start() -> None:
-        times.append(Laboratory(visit(address)).starter.evaluate(CLICK))
+        lab = Laboratory(visit(address))
+        times.append(lab.starter.evaluate(CLICK))
+        assert lab.results("denoise"), lab.notice.inner_text()  # it is open, and has not failed
 
     benchmark.pedantic(start, rounds=5)
     assert measured(benchmark, speeds, "ready after the click", times) < READY_S, times
@@ -58,7 +60,7 @@ def test_ready(benchmark: BenchmarkFixture, address, visit, speeds: Speeds) -> N
 def test_denoising(benchmark: BenchmarkFixture, address, visit, speeds: Speeds) -> None:
     """One image, as the worker's clock has it."""
     lab = Laboratory(visit(address)).start()
-    times: list[float] = []
+    times: list[float] = []  # of both networks in each round
 
     def denoise() -> None:
         lab.denoise.get_by_role("button", name="another").click()
@@ -66,8 +68,11 @@ def test_denoising(benchmark: BenchmarkFixture, address, visit, speeds: Speeds) 
         results = lab.results("denoise")["results"]
         times.extend(result["milliseconds"] / 1000 for result in results)
 
-    benchmark.pedantic(denoise, rounds=20, warmup_rounds=5)
-    median = measured(benchmark, speeds, "one image denoised", times[10:])
+    for _ in range(5):
+        denoise()
+    times.clear()  # first runs take longer
+    benchmark.pedantic(denoise, rounds=20)
+    median = measured(benchmark, speeds, "one image denoised", times)
     assert 1000 * median < DENOISED_MS, times
 
 

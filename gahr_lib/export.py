@@ -57,13 +57,18 @@ def export_denoiser(
     Raises
     ------
     ConfigError
-        If the package's extra ``export`` is not installed, a network is in training mode, or the
-        denoiser does something that ONNX has no word for.
+        If the package's extra ``export`` is not installed, it is no `Denoiser`, a network is in
+        training mode, or the denoiser does something that ONNX has no word for.
     ShapeError
         If the image shape is missing, or the denoiser does not take it.
     WeightsError
         If the file cannot be written; none is left half-written.
     """
+    if not isinstance(denoiser, Denoiser):
+        raise ConfigError(
+            f"A {type(denoiser).__name__} says neither what it takes nor how large its images are; "
+            "expected a Denoiser. Call it in the denoise of a subclass of one."
+        )
     check_evaluating(denoiser)
     batch = Dim("batch")
     if isinstance(denoiser, ResidualNetwork):

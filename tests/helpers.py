@@ -1,7 +1,9 @@
 """Small things that many tests need; fixtures are in conftest.py."""
 
+import asyncio
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -151,3 +153,35 @@ BAD_SIGMAS: dict[str, tuple[object, str]] = {
     "too many": (torch.full((7,), 0.1), "shape"),
     "none at all": (torch.zeros(0), "shape"),
 }
+
+
+def size_in_bytes(data: object) -> int:
+    """How many bytes there are in what an explorer sends to the browser."""
+    if isinstance(data, dict):
+        return sum(map(size_in_bytes, data.values()))
+    return len(data) if isinstance(data, bytes) else 0
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop run until something is true."""
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("waited in vain")
+
+
+def assert_refused(
+    explorer: object,
+    make: Callable[..., object],
+    name: str,
+    value: object,
+    error: type[errors.GahrError] = errors.ConfigError,
+) -> None:
+    """A wrong choice is refused by an explorer, which stays as it was, and by a new one."""
+    before = getattr(explorer, name)
+    with pytest.raises(error, match="expected"):
+        setattr(explorer, name, value)
+    assert getattr(explorer, name) == before
+    with pytest.raises(error, match="expected"):
+        make(**{name: value})

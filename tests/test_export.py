@@ -205,6 +205,11 @@ def test_denoisers_that_fix_the_batch_are_refused(tmp_path):
     assert not path.exists()
 
 
+def test_functions_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="expected a Denoiser"):
+        export_denoiser(lambda y: y, tmp_path / "f.onnx", image_shape=(1, 4, 4))
+
+
 def test_product_of_another_denoiser_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="jacobian_product"):
         export_jacobian_product(DENOISERS["soft-wavelet"](), tmp_path / "j.onnx")

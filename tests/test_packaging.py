@@ -140,3 +140,10 @@ def test_names_of_the_book_are_those_of_clean_install():
     names = runpy.run_path(str(ROOT / "tools" / "clean_install.py"))["of_the_book"]()
     assert {"anywidget", "ipywidgets", "jupyter-book", "matplotlib"} <= names
     assert not names & {canonicalize_name(Requirement(d).name) for d in PROJECT["dependencies"]}
+
+
+def test_clean_install_shows_what_a_command_says_that_fails(tmp_path, capsys):
+    run = runpy.run_path(str(ROOT / "tools" / "clean_install.py"))["run"]
+    with pytest.raises(SystemExit, match="failed"):
+        run(sys.executable, "-c", "print('a is missing'); raise SystemExit(1)", cwd=tmp_path)
+    assert "a is missing" in capsys.readouterr().out

@@ -139,6 +139,20 @@ def test_citation_describes_what_zenodo_archives():
     assert citation["keywords"]
 
 
+def test_make_takes_files_whose_names_have_spaces(tmp_path):
+    page = tmp_path / "book" / "chapters" / "09 my own.ipynb"
+    page.parent.mkdir(parents=True)
+    names = ("_config.yml", "_toc.yml", "pyproject.toml", "constraints.txt", ".venv/ready")
+    for path in (page, *(tmp_path / name for name in names)):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    settings = ["--dry-run", "--file", ROOT / "Makefile", "PYTHON=python3"]
+    command = ["make", *settings, "_build/stamps/book"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "jupyter-book build" in done.stdout
+
+
 def test_make_alone_lists_every_target():
     targets = subprocess.run(
         ["make", "--no-print-directory"], cwd=ROOT, check=True, capture_output=True, text=True

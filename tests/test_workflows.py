@@ -78,7 +78,7 @@ def test_a_job_may_do_what_it_has_to(name):
 @pytest.mark.parametrize("name", ["pages: deploy", "release: package"])
 def test_a_job_that_can_prove_who_it_is_runs_no_code_of_ours(name):
     job = JOBS[name]
-    assert job["environment"]["name"] in ("github-pages", "pypi")
+    assert job["environment"]["name"] in ("github-pages", "package-index")
     assert all("run" not in step for step in job["steps"])
     assert not any("checkout" in step["uses"] for step in job["steps"])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from gahr_lib.zoo import RECIPES
 from gahr_lib.zoo.networks import FOLDER
 from gahr_lib.zoo.pages import cards_page
+from written_page import write_page
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "book" / "appendix" / "cards.md"
@@ -16,14 +17,7 @@ def page() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    text = page()
-    if arguments == ["--check"]:
-        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-            print(f"{PAGE} does not show the cards as they are. Run python tools/cards.py.")
-            return 1
-        return 0
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    return write_page(PAGE, page(), arguments, "tools/cards.py")
 
 
 if __name__ == "__main__":

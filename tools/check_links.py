@@ -58,5 +58,7 @@ def broken_links(folder: Path) -> list[str]:
 
 
 if __name__ == "__main__":
+    if not any(Path(sys.argv[1]).rglob("*.html")):
+        sys.exit(f"{sys.argv[1]} holds no pages: make book")
     if found := broken_links(Path(sys.argv[1])):
         sys.exit("\n".join(found))

@@ -25,7 +25,7 @@ def find() -> str:
     if not found:
         raise NoChromiumError(
             f"none of {', '.join(_NAMES)} is installed. On Debian or Ubuntu: "
-            "apt-get install chromium; on macOS: brew install --cask chromium"
+            "apt-get install chromium; on macOS: brew install --cask google-chrome"
         )
     return found[0]
 

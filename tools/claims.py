@@ -14,6 +14,7 @@ import yaml
 
 from gahr_lib.claims import CLAIMS, MEASURES, find_claim, measure
 from gahr_lib.claims.pages import Chapter, ledger_page
+from written_page import write_page
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "book" / "appendix" / "claims.md"
@@ -55,14 +56,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--measure"]:
         show(arguments[1:])
         return 0
-    text = page()
-    if arguments == ["--check"]:
-        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-            print(f"{PAGE} does not show the ledger as it is. Run python tools/claims.py.")
-            return 1
-        return 0
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    return write_page(PAGE, page(), arguments, "tools/claims.py")
 
 
 if __name__ == "__main__":

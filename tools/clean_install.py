@@ -20,10 +20,12 @@ ROOT = Path(__file__).parents[1]
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """Run a command, show what it says, and return that."""
+    """Run a command, show what it says, and return that; if it fails, end with it."""
     print("$", *command, flush=True)
-    done = subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, text=True)
     print(done.stdout, flush=True)
+    if done.returncode:
+        sys.exit("The last command failed; what it says stands above.")
     return done.stdout
 
 

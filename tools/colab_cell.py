@@ -1,4 +1,4 @@
-"""Write the first code cell of every chapter, which is for Colab: tools/colab_cell.py [--check].
+"""Write the first code cell of every chapter, which is for Colab: tools/colab_cell.py.
 
 Its text is here and nowhere else. Elsewhere than on Colab the cell does nothing. On Colab it
 installs the package from the repository of `_config.yml`; in what a workflow publishes, that is the
@@ -9,13 +9,13 @@ and never fetches gigabytes to put a build in its place that may not know Colab'
 is that of its metadata, which pip sees; `torch.__version__` may name the build as well.
 """
 
-import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from strip_notebooks import as_text
 
 ROOT = Path(__file__).parents[1]
 ID = "colab"  # of the cell
@@ -54,23 +54,13 @@ def cell(notebook: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only name the chapters that differ")
-    only_check = parser.parse_args().check
-    differing = []
+    lines = text().splitlines(keepends=True)
     for path in sorted((ROOT / "book" / "chapters").glob("*.ipynb")):
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        lines = text().splitlines(keepends=True)
         if cell(notebook)["source"] != lines:
-            differing.append(path.name)
-            if not only_check:
-                cell(notebook)["source"] = lines
-                written = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True)
-                path.write_text(written + "\n", encoding="utf-8")
-    if differing:
-        verb = "run python tools/colab_cell.py" if only_check else "written"
-        print("\n".join(f"{name}: {verb}" for name in differing))
-        sys.exit(1 if only_check else 0)
+            cell(notebook)["source"] = lines
+            path.write_text(as_text(notebook), encoding="utf-8")
+            print(f"{path.name}: written")
 
 
 if __name__ == "__main__":

@@ -45,16 +45,17 @@ def link_environment(folder: Path, links: Path) -> Path:
 
 
 def _copy_commands(source: Path, target: Path) -> None:
-    """Copy scripts, which begin with the Python that runs them; programs become links."""
-    ours = f"#!{source}/python"
+    """Copy scripts, whose head names the Python that runs them; programs become links."""
     for path in source.iterdir():
         if (target / path.name).exists() or path.name.startswith(("python", "activate", "gahr")):
             continue
         with path.open("rb") as file:
-            head = file.read(len(ours))
-        if head == ours.encode():
+            is_script = file.read(2) == b"#!"
+        if is_script:
             text = path.read_text(encoding="utf-8")
-            (target / path.name).write_text(text.replace(ours, f"#!{target}/python", 1))
+            # Not always in the first line: pip puts a path with spaces, or a long one, below it.
+            text = text.replace(f"{source}/python", f"{target}/python", 1)
+            (target / path.name).write_text(text, encoding="utf-8")
             (target / path.name).chmod(0o755)
         else:
             (target / path.name).symlink_to(path)

@@ -19,6 +19,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 from paper_page import Leaf, PaperError, address, clean, file_address, fragment
 
+_STYLE = Path(__file__).with_name("paper.css")
 _PAGE = "000"  # as wide as a number of a page, which is known once the paper has been printed
 
 
@@ -93,7 +94,8 @@ def _back_matter(name: str, title: str, lead: str, found: list) -> Leaf | None:
     )
     for leaf, pieces in found:
         if pieces:
-            section = fragment(f'<section id="{name}--{leaf.key}"><h2>{leaf.title}</h2></section>')
+            title = html.escape(leaf.title)
+            section = fragment(f'<section id="{name}--{leaf.key}"><h2>{title}</h2></section>')
             section.extend(pieces)
             article.section.append(section)
     return Leaf(name, part="", article=article)
@@ -180,7 +182,7 @@ def _contents(leaves: list[Leaf]) -> str:
     items = ""
     for leaf in leaves:
         if leaf.part:
-            items += f'<li class="part">{leaf.part}</li>'
+            items += f'<li class="part">{html.escape(leaf.part)}</li>'
         sections = "".join(
             f"<li>{line(heading, heading.parent['id'])}</li>"
             for heading in leaf.article.select("article > section > section > h2")
@@ -204,6 +206,7 @@ def _document(soups: dict[str, BeautifulSoup], site: Path, leaves: list[Leaf], f
                 head[f'<script defer src="{file_address(source, page, site)}"></script>'] = None
             elif "window.MathJax" in script.get_text():
                 head[str(script)] = None
+    head[f'<link rel="stylesheet" media="print" href="{_STYLE.as_uri()}">'] = None
     # The head of each page names its chapter.
     heads = ""
     for leaf in leaves:

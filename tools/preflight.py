@@ -24,13 +24,13 @@ def python_problem(version):
     found = ".".join(str(part) for part in version[:3])
     if tuple(version[:2]) < OLDEST:
         return (
-            "Python %s is too old: the book needs 3.11 or newer.\n"
-            "Install a newer Python, or %s" % (found, NAME_A_PYTHON)
+            "Python %s is too old: the book needs %d.%d or newer.\n"
+            "Install a newer Python, or %s" % ((found,) + OLDEST + (NAME_A_PYTHON,))
         )
     if tuple(version[:2]) > NEWEST:
         return (
-            "Python %s is too new: the packages in constraints.txt run on 3.11 to %d.%d.\n"
-            "Install one of those, or %s" % ((found,) + NEWEST + (NAME_A_PYTHON,))
+            "Python %s is too new: the packages in constraints.txt run on %d.%d to %d.%d.\n"
+            "Install one of those, or %s" % ((found,) + OLDEST + NEWEST + (NAME_A_PYTHON,))
         )
     return None
 

@@ -12,7 +12,7 @@ notebooks=$(mktemp -d)
 trap 'rm -rf "$notebooks"' EXIT
 cp -R "$site/_sources/." "$notebooks"
 find "$notebooks" -type f ! -name '*.ipynb' -delete
-[[ -n $(find "$notebooks" -name '*.ipynb') ]] || { echo "$site has no notebooks." >&2; exit 1; }
+[[ -n $(find "$notebooks" -name '*.ipynb') ]] || { echo "$site has no notebooks: make book" >&2; exit 1; }
 
 cd "$notebooks"
 git init --quiet --initial-branch "$branch"

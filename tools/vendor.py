@@ -119,7 +119,10 @@ def fetch(package: Package, scratch: Path) -> Path:
     subprocess.run(["npm", "pack", "--silent", wanted], cwd=scratch, check=True)
     (archive,) = scratch.glob("*.tgz")
     if sha256(archive) != package.archive_sha256:
-        sys.exit(f"{wanted}: the archive's SHA-256 is {sha256(archive)}, not the one listed.")
+        sys.exit(
+            f"{wanted}: the archive's SHA-256 is {sha256(archive)}, not the one listed. Nothing of "
+            "it was copied. If you are taking a new release, and trust it, list this one."
+        )
     with tarfile.open(archive) as tar:
         tar.extractall(scratch, filter="data")
     return scratch / "package"
@@ -165,6 +168,9 @@ def differences() -> list[str]:
     faults = []
     for package in PACKAGES:
         folder = package.target
+        if not (folder / SUMS).is_file():
+            faults.append(f"{folder.name}/{SUMS}: missing")
+            continue
         expected = dict(
             reversed(line.split("  ", 1)) for line in (folder / SUMS).read_text().splitlines()
         )
@@ -196,7 +202,7 @@ def main() -> None:
                 copy(package, fetch(package, Path(scratch)))
         write_lists()
     if faults := differences():
-        sys.exit("\n".join(faults))
+        sys.exit("\n".join(faults) + "\npython tools/vendor.py NAME fetches a package anew.")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Give every cell of a chapter an address in the built page, so that one can link to it.
 
 The cell `slopes` of Chapter 4 is at `#cell-slopes` in its page, and other pages refer to it as
-``{ref}`text <cell-4-slopes>` ``. MyST-NB knows cells by their position alone; their ids are in the
-notebook's file.
+``{ref}`text <cell-4-slopes>` ``. A notebook whose name has no number gets the first alone. MyST-NB
+knows cells by their position alone; their ids are in the notebook's file.
 """
 
 import json
@@ -28,7 +28,7 @@ class CellAnchors(SphinxTransform):
         if path.suffix != ".ipynb":
             return
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        chapter, _, _ = path.stem.partition("_")
+        number, _, _ = path.stem.partition("_")
         seen = set()
         for node in self.document.findall(nodes.Element):
             if isinstance(node, _WITHOUT_PLACE) or not node.line:
@@ -37,12 +37,16 @@ class CellAnchors(SphinxTransform):
             if not 0 <= index < len(cells) or index in seen:
                 continue
             seen.add(index)
-            anchor = f"cell-{cells[index]['id']}"
+            cell = cells[index].get("id")
+            if cell is None:  # a notebook older than nbformat 4.5
+                continue
+            anchor = f"cell-{cell}"
             node["ids"].append(anchor)
             self.document.ids[anchor] = node
-            name = f"cell-{int(chapter)}-{cells[index]['id']}".lower()
-            self.document.nameids[name] = anchor
-            self.document.nametypes[name] = True  # as a target that an author wrote
+            if number.isdecimal():
+                name = f"cell-{int(number)}-{cell}".lower()
+                self.document.nameids[name] = anchor
+                self.document.nametypes[name] = True  # as a target that an author wrote
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-_IMAGE = re.compile(r'<img ([^>]*?src="[^"]*/_images/([^"/]+\.png)"[^>]*>)')
+_IMAGE = re.compile(r'<img ([^>]*?src="(?:[^"]*/)?_images/([^"/]+\.png)"[^>]*>)')
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

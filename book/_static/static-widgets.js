@@ -109,6 +109,15 @@
     return Object.assign(document.createElement(tag), { textContent: text });
   }
 
+  /** A part of an address; as it stands, if it is none that a browser would have written. */
+  function decoded(part) {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      return part;
+    }
+  }
+
   /** Have MathJax, which keeps the browser busy, wait until something else is seen, or a second. */
   function formulasAfter(other) {
     if (window.MathJax?.version) return; // it has begun
@@ -146,7 +155,7 @@
 
     /** Whether the page opens near it: known now, while an observer waits for all formulas. */
     opensNear() {
-      const goal = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+      const goal = document.getElementById(decoded(location.hash.slice(1)));
       const start = goal?.getBoundingClientRect().top ?? 0;
       const away = this.view.parentElement.getBoundingClientRect().top - start;
       return Math.abs(away) < innerHeight;

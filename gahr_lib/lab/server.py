@@ -1,9 +1,11 @@
 """A server of the laboratory on this machine alone."""
 
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from mimetypes import guess_type
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from gahr_lib.errors import ConfigError
@@ -59,6 +61,13 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
         # A page of another site that had its name lead here would come with that name.
         self.hosts = {f"{name}:{self.server_port}" for name in (_LOCAL, "localhost")}
+        if self.server_port == 80:  # which browsers leave out
+            self.hosts |= {_LOCAL, "localhost"}
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that has hung up: a reader has closed the page."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -151,7 +151,8 @@ class Scale:
             return fashion("train", half=half, n=n)
         if half not in ("A", "B"):
             raise ConfigError(f"The half is {half!r}; expected 'A' or 'B'.")
-        first = _TESTS + (check_count(n, "n") if half == "B" else 0)
+        n = check_count(n, "n")
+        first = _TESTS + (n if half == "B" else 0)
         return self._faces(first + n)[first:]
 
     @cached_property
@@ -268,9 +269,9 @@ def scale(
     Raises
     ------
     ConfigError
-        If there is no such scale or kind of device.
+        If there is no such scale or device.
     """
-    name = name or os.environ.get("GAHR_SCALE", "book")
+    name = name or os.environ.get("GAHR_SCALE") or "book"
     if name not in ("book", "paper"):
         raise ConfigError(
             f"The scale is {name!r}; expected 'book' or 'paper'. Correct it in the first cells of "
@@ -281,12 +282,15 @@ def scale(
         raise ConfigError(
             f"The device is {device!r}; expected 'cpu' or 'cuda', or None for either."
         )
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "The device is 'cuda'; expected 'cpu', since PyTorch finds no GPU. Leave the device "
+            "out, or install PyTorch for your GPU."
+        )
     if name == "book":
         return replace(BOOK, device=device)
-    faces, authors = (
-        faces or os.environ.get("GAHR_FACES"),
-        authors or os.environ.get("GAHR_AUTHORS"),
-    )
+    faces = faces or os.environ.get("GAHR_FACES")
+    authors = authors or os.environ.get("GAHR_AUTHORS")
     return replace(
         _PAPER,
         device=device,

@@ -152,7 +152,7 @@ REFUSED = {
     "gif": (encoded(Image.fromarray(noise(8, 8)), "GIF"), "no PNG, JPEG or WebP"),
     "text": (b"no picture at all", "no PNG, JPEG or WebP"),
     "nothing": (b"", "no PNG, JPEG or WebP"),
-    "large": (GOOD + bytes(10 * 2**20), "at most 10 MB"),
+    "large": (GOOD + bytes(10 * 2**20), "larger than the 10 MB"),
 }
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from browser.laboratory import READY_MS, Laboratory, served
 from browser.visits import Visit
@@ -44,6 +44,10 @@ def expect_still(lab: Laboratory) -> None:
     assert image.bounding_box()["height"] > 100
 
 
+def computed_by(lab: Laboratory) -> Locator:
+    return lab.root.locator(".gx-summary").last
+
+
 def block(pattern: str) -> Callable[[Page], None]:
     return lambda page: page.route(pattern, lambda route: route.abort())
 
@@ -77,7 +81,7 @@ def test_first_script_blocked(open_page):
     ("pattern", "said"),
     [
         ("**/lab.js", "lab.js"),
-        ("**/controls.js", "If something was blocked, allow it"),
+        ("**/controls.js", "If something was blocked, allow it and reload the page"),
         ("**/worker.js", "worker.js"),
         ("**/eigenpairs.js", "worker.js"),
         ("**/matrix.umd.js", "worker.js"),
@@ -94,6 +98,7 @@ def test_a_file_blocked_and_then_allowed(pattern, said, open_page):
     expect(lab.notice).to_contain_text("The laboratory could not be started", timeout=READY_MS)
     expect(lab.notice).to_contain_text(said)
     expect_still(lab)
+    expect(lab.starter).to_be_focused()
     assert lab.root.locator("progress").count() == 0
     lab.page.unroute_all()
     if pattern.endswith(".js") and "worker" not in said:
@@ -109,7 +114,7 @@ def test_without_webassembly(open_page):
     assert lab.visit.complaints == []
 
 
-def test_without_webassembly_in_the_worker_alone(open_page, address):
+def test_without_webassembly_in_the_worker_alone(open_page):
     lab = open_page(in_the_worker("delete self.WebAssembly;"))
     lab.starter.click()
     expect(lab.notice).to_contain_text("no WebAssembly", timeout=READY_MS)
@@ -151,6 +156,32 @@ def test_a_network_that_cannot_be_loaded_and_then_can(open_page):
     expect(lab.denoise.locator(".lab-first")).to_contain_text("A, N = 100")
 
 
+def test_a_network_that_never_comes_holds_nobody_up(open_page):
+    lab = open_page().start()
+    held: list[Route] = []
+    lab.page.route("**/fashion-100-*", lambda route: held.append(route))
+    select = lab.network("first").get_by_label("training images N")
+    select.select_option("100")
+    expect(lab.denoise).to_contain_text("Loading or computing")
+    lab.sampling.get_by_role("button", name="Sample").click()
+    lab.sampling.get_by_role("button", name="Cancel").click()
+    expect(lab.sampling.get_by_role("status")).to_have_text("Cancelled.", timeout=1000)
+    select.select_option("10")
+    expect(lab.denoise.locator(".lab-first")).to_contain_text("A, N = 10")
+    held[0].abort()
+    lab.settle()
+    assert lab.trouble() == ""
+    assert lab.results("sample") is None
+
+
+def test_what_the_worker_throws_is_told_whatever_it_is(open_page):
+    """Compiled code throws numbers."""
+    broken = "export async function* sampleSteps() { throw 42; }"
+    answer = {"content_type": "text/javascript", "body": broken}
+    lab = open_page(lambda page: page.route("**/algorithm1.js", lambda r: r.fulfill(**answer)))
+    assert lab.start().work(lab.sampling) == "It did not work: 42"
+
+
 @pytest.mark.parametrize("folder", ["plain", "Bücher, 50 % off #1"])
 def test_opened_as_a_file(folder, browser, tmp_path):
     """As in the book's zip, where its page is a file."""
@@ -190,32 +221,66 @@ def test_the_processor_computes_where_the_graphics_card_does_not(adapter, said, 
     lab = open_page(in_the_worker(BROKEN_CARD.replace("ADAPTER", adapter)))
     lab.engine.select_option(wanted)
     lab.start()
-    words = lab.root.locator(".gx-summary").last.inner_text()
-    assert words.startswith(f"Computed by the processor (WebAssembly): {said}")
+    words = f"Computed by the processor (WebAssembly): {said}"
+    assert computed_by(lab).inner_text().startswith(words)
     assert lab.results("denoise")["results"]
 
 
-@pytest.mark.slow
-def test_webgpu_where_there_is_one(browser, address):
-    """On SwiftShader, a graphics card made of software: slow, but with all of WebGPU."""
+@pytest.fixture(scope="module")
+def with_gpu(browser) -> Iterator[Browser]:
+    """A browser with SwiftShader, a graphics card made of software: slow, with all of WebGPU."""
     flags = ["--no-sandbox", "--no-first-run", "--enable-unsafe-webgpu"]
     flags += ["--use-webgpu-adapter=swiftshader", "--disable-background-networking"]
     with_gpu = browser.browser_type.launch(executable_path=find(), args=flags)
-    try:
-        visit = Visit(with_gpu, address)
-        lab = Laboratory(visit, engine="graphics").start(patience=240_000)
-        said = lab.root.locator(".gx-summary").last.inner_text()
-        assert said == "Computed by the graphics card (WebGPU)."
-        shown = lab.results("denoise")
-        visit.page.goto(address)
-        # Left to itself the laboratory does not take a card of software.
-        lab = Laboratory(visit, engine="automatic").start()
-        said = lab.root.locator(".gx-summary").last.inner_text()
-        assert said.endswith("(WebAssembly): WebGPU would run on the processor.")
-        expected = lab.results("denoise")
-        for ours, theirs in zip(shown["results"], expected["results"], strict=True):
-            assert ours["image"] == pytest.approx(theirs["image"], abs=1e-3)
-            assert ours["image"] != theirs["image"]  # two programs
-        assert visit.complaints == []
-    finally:
-        with_gpu.close()
+    yield with_gpu
+    with_gpu.close()
+
+
+@pytest.mark.slow
+def test_webgpu_where_there_is_one(with_gpu, address):
+    visit = Visit(with_gpu, address)
+    lab = Laboratory(visit, engine="graphics").start(patience=240_000)
+    expect(computed_by(lab)).to_have_text("Computed by the graphics card (WebGPU).")
+    shown = lab.results("denoise")
+    visit.page.goto(address)
+    # Left to itself the laboratory does not take a card of software.
+    lab = Laboratory(visit, engine="automatic").start()
+    expect(computed_by(lab)).to_contain_text("(WebAssembly): WebGPU would run on the processor.")
+    expected = lab.results("denoise")
+    for ours, theirs in zip(shown["results"], expected["results"], strict=True):
+        assert ours["image"] == pytest.approx(theirs["image"], abs=1e-3)
+        assert ours["image"] != theirs["image"]  # two programs
+    visit.close()
+    assert visit.complaints == []
+
+
+KEEP_THE_CARD = """
+const request = GPUAdapter.prototype.requestDevice;
+GPUAdapter.prototype.requestDevice = async function (...given) {
+  return (self.card = await request.apply(this, given));
+};
+"""
+
+
+@pytest.mark.slow
+def test_the_processor_takes_over_when_the_graphics_card_goes_away(with_gpu, address):
+    """As after a computer has slept, or its driver was renewed."""
+    visit = Visit(with_gpu, "about:blank")
+    in_the_worker(KEEP_THE_CARD)(visit.page)
+    visit.page.goto(address)
+    lab = Laboratory(visit, engine="graphics").start(patience=240_000)
+    before = lab.results("denoise")
+    (worker,) = visit.page.workers
+    worker.evaluate("() => self.card.destroy()")
+    lab.choose_half("second", "A")
+    words = re.compile(
+        r"^Computed by the processor \(WebAssembly\): WebGPU failed \([^/]*lost[^/]*\)\.$"
+    )
+    expect(computed_by(lab)).to_have_text(words, timeout=READY_MS)
+    expect(lab.denoise.locator(".lab-second")).to_contain_text("A, N = ", timeout=READY_MS)
+    assert lab.trouble() == ""
+    first, second = lab.results("denoise")["results"]
+    assert first["image"] == pytest.approx(before["results"][0]["image"], abs=1e-3)
+    assert second["image"] == first["image"]
+    assert "16 leading eigenvectors" in lab.work(lab.eigenvectors)
+    visit.close()

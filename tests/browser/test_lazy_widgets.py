@@ -157,6 +157,12 @@ def test_all_can_be_asked_for_at_once(page):
     assert page.locator(".gx-explorer").count() == 2
 
 
+def test_an_address_that_no_browser_writes_stops_nothing(built, serve, visit):
+    page = visit(f"{serve(built)}/index.html#100%").page
+    page.get_by_role("img").nth(0).scroll_into_view_if_needed()
+    page.locator("[data-drawn]").wait_for()
+
+
 def test_pages_opened_as_files_load_them_too(built, visit):
     page = visit((built / "index.html").as_uri()).page
     page.get_by_role("img").nth(1).scroll_into_view_if_needed()

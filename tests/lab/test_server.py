@@ -4,6 +4,7 @@ import http.client
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -128,6 +129,22 @@ def test_pages_of_other_names_are_not_answered(port):
 def test_other_addresses_of_the_machine_are_closed(port):
     with pytest.raises(OSError), socket.create_connection(("127.0.0.2", port), timeout=2):  # noqa: PT011
         pass
+
+
+def test_a_page_that_is_closed_while_it_loads_is_no_error(port, capsys):
+    (large,) = (name for name in laboratory_files() if "threaded.jspi" in name)
+    for _ in range(3):
+        before = set(threading.enumerate())
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            request = f"GET /_static/lab/{large} HTTP/1.0\r\nHost: localhost:{port}\r\n\r\n"
+            connection.sendall(request.encode())
+            connection.recv(100)
+            # Closed at once, with most of the answer on its way.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        for thread in set(threading.enumerate()) - before:
+            thread.join(10)
+    assert capsys.readouterr().err == ""
+    assert ask(port, ADDRESS)[0].status == 200
 
 
 @pytest.mark.parametrize("wrong", [-1, 65_536])

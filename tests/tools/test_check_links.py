@@ -1,5 +1,9 @@
+import subprocess
+import sys
+
 import pytest
 
+import check_links
 from check_links import broken_links
 
 
@@ -49,6 +53,13 @@ def test_links_that_do_not(site, link, words):
     (fault,) = check(site, link)
     assert fault.startswith(f"sub/page.html: {link} ")
     assert words in fault
+
+
+def test_a_folder_without_pages_is_not_a_site_without_faults(tmp_path):
+    command = [sys.executable, check_links.__file__, tmp_path / "none"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.endswith("holds no pages: make book\n")
 
 
 def test_pictures_are_links(site):

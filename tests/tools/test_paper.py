@@ -113,6 +113,14 @@ def test_a_book_without_exercises_has_no_page_of_solutions(tmp_path):
     assert 'id="solutions"' not in assemble(site, toc)
 
 
+def test_titles_are_words_and_no_markup(tmp_path):
+    site, toc = small_site.build(tmp_path)
+    page = site / "chapters" / "waves.html"
+    page.write_text(page.read_text().replace("<h1>Waves", "<h1>Waves &lt;i&gt; &amp; i"))
+    soup = BeautifulSoup(assemble(site, toc), "html.parser")
+    assert soup.find(id="solutions").h2.get_text() == "Waves <i> & i"
+
+
 def test_code_folded_inside_a_solution_is_shown_with_it(paper):
     soup = paper(
         waves='<div class="solution dropdown" id="s2"><div class="cell" id="cell-s"><details>'

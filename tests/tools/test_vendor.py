@@ -42,6 +42,13 @@ def test_differences_are_named(copied):
     ]
 
 
+def test_a_folder_that_is_missing_is_named_with_a_remedy(copied, monkeypatch):
+    shutil.rmtree(copied / "mathjax")
+    monkeypatch.setattr("sys.argv", ["vendor.py", "--check"])
+    with pytest.raises(SystemExit, match=r"^mathjax/SHA256SUMS: missing\npython tools/vendor.py"):
+        vendor.main()
+
+
 def test_packages_that_nobody_lists_are_refused(capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["vendor.py", "no-such-package"])
     with pytest.raises(SystemExit):

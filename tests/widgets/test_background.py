@@ -9,6 +9,7 @@ from threading import RLock
 import pytest
 
 from gahr_lib.widgets._background import Background
+from helpers import until
 
 
 class Ears:
@@ -32,12 +33,12 @@ def broken() -> Iterator[str]:
     raise ZeroDivisionError("of mine")
 
 
-async def until(condition) -> None:
-    for _ in range(400):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("waited in vain")
+async def under_way() -> Ears:
+    """Ears of a long computation, which has begun."""
+    ears = Ears()
+    ears.background.start(count("a", 50))
+    await until(lambda: len(ears.heard) >= 2)
+    return ears
 
 
 def test_a_script_waits_for_all_steps():
@@ -71,9 +72,7 @@ def test_on_a_loop_start_returns_and_the_loop_lives():
 
 def test_a_new_computation_takes_the_place_of_the_old_one():
     async def main():
-        ears = Ears()
-        ears.background.start(count("a", 50))
-        await until(lambda: len(ears.heard) >= 3)
+        ears = await under_way()
         before = list(ears.heard)
         ears.background.start(count("b", 2))
         await until(lambda: "b1" in ears.heard)
@@ -119,9 +118,7 @@ def test_an_error_on_a_loop_is_told_and_the_next_computation_runs():
 
 def test_finish_runs_here_and_now_in_place_of_what_is_under_way():
     async def main():
-        ears = Ears()
-        ears.background.start(count("a", 50))
-        await until(lambda: len(ears.heard) >= 2)
+        ears = await under_way()
         before = list(ears.heard)
         ears.background.finish(count("b", 2))
         assert ears.heard == [*before, "b0", "b1"]

@@ -9,7 +9,15 @@ from gahr_lib import errors
 from gahr_lib.analysis import jacobian as jacobians
 from gahr_lib.models import Wiener
 from gahr_lib.widgets.filter_explorer import FilterExplorer
-from helpers import BAD_IMAGES, LinearDenoiser, intensities, seeded, small_unet
+from helpers import (
+    BAD_IMAGES,
+    LinearDenoiser,
+    assert_refused,
+    intensities,
+    seeded,
+    size_in_bytes,
+    small_unet,
+)
 
 SIGMAS = (0.05, 0.2)
 
@@ -23,12 +31,6 @@ def small(denoiser=None, **arguments: Any) -> FilterExplorer:
 @pytest.fixture
 def explorer():
     return small(reference=Wiener.from_images(intensities(90, 1, 8, 8, seed=5)))
-
-
-def size_in_bytes(data: Any) -> int:
-    if isinstance(data, dict):
-        return sum(map(size_in_bytes, data.values()))
-    return len(data) if isinstance(data, bytes) else 0
 
 
 # ------------------------------------------------------------------------- what it shows
@@ -192,9 +194,9 @@ BAD_CHOICES = [
 
 @pytest.mark.parametrize(("name", "value", "error"), BAD_CHOICES)
 def test_bad_choices(name, value, error, explorer):
-    before = getattr(explorer, name)
-    with pytest.raises(error, match="expected"):
-        setattr(explorer, name, value)
-    assert getattr(explorer, name) == before
-    with pytest.raises(error, match="expected"):
-        small(**{name: value})
+    assert_refused(explorer, small, name, value, error)
+
+
+def test_a_fraction_is_no_row():
+    with pytest.raises(errors.ConfigError, match="expected a whole number from 0 to 7"):
+        small(row=1.0)

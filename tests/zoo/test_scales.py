@@ -36,6 +36,8 @@ def test_the_book_is_what_a_chapter_gets_unless_told_otherwise(
     monkeypatch.setenv("GAHR_SCALE", "paper")
     assert scale(device="cpu").name == "paper"
     assert scale("book", device="cpu") == BOOK
+    monkeypatch.setenv("GAHR_SCALE", "")
+    assert scale(device="cpu") == BOOK
 
 
 def test_the_book_has_the_networks_and_images_of_the_package() -> None:
@@ -115,6 +117,13 @@ def test_impossible_faces_are_refused(paper: Scale, call: str, words: str) -> No
         getattr(paper, call)(*arguments)
 
 
+@pytest.mark.parametrize("half", ["A", "B"])
+@pytest.mark.parametrize("n", [0, -3, True, "many"])
+def test_impossible_numbers_of_faces_are_refused(paper: Scale, n: Any, half: Any) -> None:
+    with pytest.raises(ConfigError, match="expected a whole number"):
+        paper.training(n, half)
+
+
 def test_a_folder_of_faces_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GAHR_FACES", raising=False)
     with pytest.raises(ConfigError, match=r"img_align_celeba.*GAHR_FACES"):
@@ -147,9 +156,13 @@ def test_what_the_paper_lacks_is_the_book_and_the_log_says_so(
     [
         ({"name": "small"}, "scale is 'small'; expected 'book' or 'paper'"),
         ({"device": "tpu"}, "device is 'tpu'; expected 'cpu' or 'cuda'"),
+        ({"device": "cuda"}, "device is 'cuda'; expected 'cpu', since PyTorch finds no GPU"),
     ],
 )
-def test_an_unknown_scale_or_device_is_refused(arguments: dict[str, str], words: str) -> None:
+def test_an_unknown_scale_or_device_is_refused(
+    arguments: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match=words):
         scale(**arguments)  # type: ignore[arg-type]  # that is the point
 

@@ -23,7 +23,7 @@ export async function* sampleSteps(denoise, nextNoise, config) {
     let squares = 0;
     for (let i = 0; i < x.length; i++) squares += (f[i] - x[i]) ** 2;
     const sigma = Math.sqrt(squares / x.length); // noise left, as the denoiser sees it
-    if (!Number.isFinite(sigma)) throw new Error(`The image leaves all bounds at step ${t}.`);
+    if (!Number.isFinite(sigma)) throw new Error(`The image leaves all bounds at step ${t}. Take another seed or other steps.`);
     const finished = sigma < config.sigma_inf;
     if (finished) x = f.slice();
     else {
@@ -34,5 +34,8 @@ export async function* sampleSteps(denoise, nextNoise, config) {
     yield { step: t, x, denoised: f, sigma, finished };
     if (finished) return;
   }
-  throw new Error(`After ${config.max_steps} steps there is still noise above ${config.sigma_inf}.`);
+  throw new Error(
+    `After ${config.max_steps} steps there is still noise above ${config.sigma_inf}. ` +
+      "Take another seed or other steps.",
+  );
 }

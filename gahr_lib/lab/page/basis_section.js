@@ -16,17 +16,19 @@ export function basisSection(lab, noisy) {
 
   const task = taskBar("Compute the eigenvectors", async (signal, tell) => {
     const network = lab.networks()[which];
-    const y = noisy();
+    const { y, sigma } = noisy();
     const heard = ({ share }) => tell(share, `${Math.round(100 * share)} %`);
     const found = await lab.computer.ask("basis", { network, y, k: COUNT }, { heard, signal });
     shown.hidden = false;
     pictures.forEach(({ show }, i) => {
-      show(found.vectors[i], [`λ${subscript(i + 1)}`, found.values[i].toFixed(3)], { signed: true });
+      const value = found.values[i].toFixed(3);
+      const label = `eigenvector ${i + 1}, eigenvalue ${value}`;
+      show(found.vectors[i], [`λ${subscript(i + 1)}`, value], { label, signed: true });
     });
     lab.show("basis", { network, y, ...found });
     return (
-      `The ${COUNT} leading eigenvectors of ${lab.nameOf(network)} at the noisy image above. All eigenvalues ` +
-      `sum to ${found.trace.toFixed(1)}; the asymmetry of the Jacobian is ${found.asymmetry.toFixed(3)}.`
+      `The ${COUNT} leading eigenvectors of ${lab.nameOf(network)} at the image that was above when you ` +
+      `asked, with noise σ = ${sigma.toFixed(2)}. All eigenvalues sum to ${found.trace.toFixed(1)}; the asymmetry of the Jacobian is ${found.asymmetry.toFixed(3)}.`
     );
   });
 

@@ -9,24 +9,32 @@ export class Computer {
   #lastId = 0;
   #broken = null;
 
-  constructor() {
+  /** `engineChanged` is called with where networks are computed from now on, if that changes. */
+  constructor(engineChanged) {
     this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    this.#worker.onmessage = ({ data }) => this.#hear(data);
+    this.#worker.onmessage = ({ data }) => (data.engine ? engineChanged(data.engine) : this.#hear(data));
     this.#worker.onerror = (event) => {
       event.preventDefault();
       const why = event.message ?? "it, or a script that it needs, was blocked or not found";
-      this.#failAll(new Error(`The script that computes, worker.js, could not be run (${why}).`));
+      this.#failAll(new Error(`The script that computes, worker.js, could not be run (${why}). Reload the page.`));
     };
   }
 
-  /** Ask for a task; `heard` is called with what it tells on its way, and `signal` cancels it. */
+  /**
+   * Ask for a task; `heard` is called with what it tells on its way. `signal` cancels it: here at
+   * once, there when the worker looks up, which may be after a download.
+   */
   ask(task, given, { heard = () => {}, signal } = {}) {
     const id = this.#lastId++;
     return new Promise((resolve, reject) => {
       if (this.#broken) return reject(this.#broken);
       if (signal?.aborted) return reject(new Cancelled());
       this.#open.set(id, { resolve, reject, heard });
-      signal?.addEventListener("abort", () => this.#worker.postMessage({ cancel: id }));
+      signal?.addEventListener("abort", () => {
+        this.#worker.postMessage({ cancel: id });
+        this.#open.delete(id);
+        reject(new Cancelled());
+      });
       this.#worker.postMessage({ id, task, given });
     });
   }
@@ -35,13 +43,13 @@ export class Computer {
     this.#worker.terminate();
   }
 
-  #hear({ id, progress, result, error, cancelled }) {
+  #hear({ id, progress, result, error }) {
     const { resolve, reject, heard } = this.#open.get(id) ?? {};
-    if (!resolve) return;
+    if (!resolve) return; // it was cancelled
     if (progress) return heard(progress);
     this.#open.delete(id);
     if (error === undefined) resolve(result);
-    else reject(cancelled ? new Cancelled() : new Error(error));
+    else reject(new Error(error));
   }
 
   #failAll(error) {

@@ -18,7 +18,8 @@ export function selection(choices, chosen, changed) {
 /** A whole number from 0 to 2^32 - 1, the seed of the noise, and a button that draws another. */
 export function seedControl(changed) {
   const most = 2 ** 32 - 1;
-  const field = element("input", { type: "number", min: 0, max: most, step: 1, value: 0, class: "lab-seed" });
+  const title = `a whole number from 0 to ${most.toLocaleString("en")}`;
+  const field = element("input", { type: "number", min: 0, max: most, step: 1, value: 0, title, class: "lab-seed" });
   let seed = 0;
   const set = (value) => {
     if (Number.isInteger(value) && value >= 0 && value <= most) {
@@ -37,7 +38,10 @@ export function seedControl(changed) {
   return { node, seed: () => seed };
 }
 
-/** A picture with a caption: {node, show(values, texts, {signed})}. */
+/**
+ * A picture with a caption: {node, show(values, texts, {signed, label}), paint}. The label is for
+ * those who do not see it; the caption's texts if there is none.
+ */
 export function picture(kind, side) {
   const canvas = element("canvas", { class: "gx-image", role: "img", width: side, height: side });
   const caption = element("div", { class: "gx-caption" });
@@ -48,9 +52,9 @@ export function picture(kind, side) {
     if (latest.signed) paintSigned(canvas, latest.values, side, palette(node));
     else paintGrey(canvas, latest.values, side);
   };
-  const show = (values, texts, { signed = false } = {}) => {
+  const show = (values, texts, { signed = false, label = texts.join(", ") } = {}) => {
     latest = { values, signed };
-    canvas.setAttribute("aria-label", texts.join(", "));
+    canvas.setAttribute("aria-label", label);
     caption.replaceChildren(...texts.map((text) => element("span", { class: "gx-value" }, text)));
     paint();
   };
@@ -71,6 +75,7 @@ export function taskBar(name, work) {
   cancel.addEventListener("click", () => control?.abort());
   start.addEventListener("click", async () => {
     control = new AbortController();
+    let focused = document.activeElement === start; // which a button that is switched off loses
     start.disabled = true;
     cancel.disabled = false;
     line.textContent = "Computing …";
@@ -84,10 +89,10 @@ export function taskBar(name, work) {
     } catch (error) {
       line.textContent = error instanceof Cancelled ? "Cancelled." : `It did not work: ${error.message}`;
     } finally {
-      const hadFocus = document.activeElement === cancel;
+      if (document.activeElement !== document.body) focused = document.activeElement === cancel;
       start.disabled = false;
       cancel.disabled = true;
-      if (hadFocus) start.focus(); // a button that is switched off cannot keep it
+      if (focused) start.focus({ preventScroll: true });
       bar.value = 0;
       now.textContent = "";
     }

@@ -1,10 +1,12 @@
 // An image, noise on it, and what two networks make of it.
-import { element } from "./draw.js";
+import { announcer, element } from "./draw.js";
 import { drawingPad } from "./drawing_pad.js";
 import { readImage, Refused } from "./image_files.js";
 import { labelled, picture, section, seedControl, selection } from "./controls.js";
 import { decibels, meanSquare, psnr } from "./numbers.js";
 import { noiseStream } from "./noise.js";
+
+const LATE = 400; // milliseconds without an answer, before a line says so
 
 export function denoiseSection(lab) {
   const { side, images } = lab;
@@ -31,6 +33,8 @@ export function denoiseSection(lab) {
     ["image", "noisy", "first", "second", "difference"].map((kind) => [kind, picture(kind, side)]),
   );
   const line = element("p", { class: "gx-summary" });
+  const live = element("p", { class: "gx-hidden", "aria-live": "polite" });
+  const voice = announcer(live);
 
   function choose(value) {
     trouble.textContent = "";
@@ -65,45 +69,56 @@ export function denoiseSection(lab) {
 
   function noisyImage() {
     const z = noiseStream(seeds.seed(), size)();
-    return image.map((v, i) => v + sigma * z[i]);
+    return { y: image.map((v, i) => v + sigma * z[i]), sigma };
   }
 
   // Of changes that come while the networks are busy, only the last one counts.
   let busy = false;
   let again = false;
+  let overdue = null; // what ends the wait for an answer that takes long: a change does not join it
   async function refresh() {
     again = busy;
-    if (busy) return;
+    if (busy) return overdue?.abort();
     busy = true;
-    trouble.textContent = "";
-    try {
-      do {
-        again = false;
-        await denoise();
-      } while (again);
-    } catch (error) {
-      trouble.textContent = `It did not work: ${error.message}`;
-    } finally {
-      busy = false;
-    }
+    do {
+      again = false;
+      trouble.textContent = "";
+      const control = new AbortController();
+      const late = setTimeout(() => {
+        line.textContent = "Loading or computing …";
+        overdue = control;
+      }, LATE);
+      try {
+        await denoise(control.signal);
+      } catch (error) {
+        line.textContent = "";
+        if (!again) trouble.textContent = `It did not work: ${error.message}`;
+      } finally {
+        clearTimeout(late);
+        overdue = null;
+      }
+    } while (again);
+    busy = false;
   }
 
-  async function denoise() {
+  async function denoise(signal) {
     level.textContent = sigma.toFixed(2);
     slider.setAttribute("aria-valuetext", sigma.toFixed(2));
     const given = { image, sigma, seed: seeds.seed(), networks: lab.networks() };
-    const y = noisyImage();
-    const [first, second] = await lab.computer.ask("denoise", { networks: given.networks, y });
+    const { y } = noisyImage();
+    const [first, second] = await lab.computer.ask("denoise", { networks: given.networks, y }, { signal });
     const names = given.networks.map(lab.nameOf);
     const difference = first.image.map((v, i) => v - second.image[i]);
     const apart = Math.sqrt(meanSquare(first.image, second.image));
     pictures.image.show(image, ["image x"]);
     pictures.noisy.show(y, ["noisy y", decibels(psnr(y, image))]);
-    pictures.first.show(first.image, [names[0], decibels(psnr(first.image, image))]);
-    pictures.second.show(second.image, [names[1], decibels(psnr(second.image, image))]);
+    const qualities = [first, second].map((result) => decibels(psnr(result.image, image)));
+    pictures.first.show(first.image, [names[0], qualities[0]]);
+    pictures.second.show(second.image, [names[1], qualities[1]]);
     pictures.difference.show(difference, ["first − second", `RMS ${apart.toFixed(3)}`], { signed: true });
     const times = [first, second].map(({ milliseconds }) => milliseconds.toFixed(1)).join(" and ");
     line.textContent = `The two took ${times} milliseconds.`;
+    voice.say(`PSNR ${qualities[0]} by the first network, ${qualities[1]} by the second.`);
     lab.show("denoise", { ...given, y, results: [first, second] });
   }
 
@@ -122,6 +137,7 @@ export function denoiseSection(lab) {
     trouble,
     element("div", { class: "lab-pictures" }, ...Object.values(pictures).map((p) => p.node)),
     line,
+    live,
   );
   const repaint = () => Object.values(pictures).forEach((p) => p.paint());
   return { node, networksChanged: refresh, repaint, noisy: noisyImage, ready: refresh() };

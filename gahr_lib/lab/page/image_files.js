@@ -11,7 +11,7 @@ export class Refused extends Error {}
 /** The intensities of a picture, cut to its middle square, grey, side x side, in [0, 1]. */
 export async function readImage(file, side) {
   if (file.size > MOST_BYTES) {
-    throw new Refused(`The file has ${(file.size / 2 ** 20).toFixed(0)} MB; at most 10 MB are read.`);
+    throw new Refused("It is larger than the 10 MB that are read. Save a smaller copy and open that.");
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
   const { type, width, height } = describe(bytes);
@@ -20,7 +20,7 @@ export async function readImage(file, side) {
   try {
     bitmap = await createImageBitmap(new Blob([bytes], { type }));
   } catch {
-    throw new Refused("The picture cannot be decoded: the file is damaged or cut short.");
+    throw new Refused("The picture cannot be decoded: the file is damaged or cut short. Open another one.");
   }
   try {
     refuseHuge(bitmap.width, bitmap.height);
@@ -34,7 +34,8 @@ function refuseHuge(width, height) {
   if (!(width > 0 && height > 0)) throw new Refused("The picture has no pixels.");
   if (Math.max(width, height) > MOST_SIDE || width * height > MOST_PIXELS) {
     throw new Refused(
-      `The picture has ${width} × ${height} pixels; at most ${MOST_SIDE} a side and 16 million are read.`,
+      `The picture has ${width} × ${height} pixels; at most ${MOST_SIDE} a side and 16 million are read. ` +
+        "Save a smaller copy and open that.",
     );
   }
 }
@@ -53,7 +54,7 @@ function describe(bytes) {
     if (!(error instanceof RangeError)) throw error;
     throw new Refused("The file is cut short.");
   }
-  throw new Refused("The file is no PNG, JPEG or WebP picture; others are not read.");
+  throw new Refused("The file is no PNG, JPEG or WebP picture; others are not read. Save it as one of these.");
 }
 
 /** Height and width stand in the frame header, behind any number of other segments. */

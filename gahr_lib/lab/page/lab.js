@@ -13,7 +13,9 @@ const PLACES = ["first", "second"];
 export async function openLaboratory(root, say, wanted) {
   const bar = element("progress", { max: 1, value: 0, "aria-label": "Loading" });
   root.querySelector("[data-notice]").after(bar);
-  const computer = new Computer();
+  const engineLine = element("p", { class: "gx-summary", role: "status" });
+  const tellEngine = (engine) => (engineLine.textContent = engineWords(engine));
+  const computer = new Computer(tellEngine);
   try {
     const [manifest] = await Promise.all([readManifest(), addStyle()]);
     const largest = Math.max(...manifest.networks.map(({ n }) => n));
@@ -27,7 +29,8 @@ export async function openLaboratory(root, say, wanted) {
       computer.ask("start", { manifest, networks: chosen, wanted }, { heard }),
       download(manifest.images),
     ]);
-    const { laboratory, ready } = build(root, { manifest, computer, chosen, pixels, engine });
+    const { laboratory, ready } = build(root, { manifest, computer, chosen, pixels, engineLine });
+    tellEngine(engine);
     laboratory.hidden = true;
     root.append(laboratory); // before it is drawn: its colours come from its place
     await ready;
@@ -61,7 +64,7 @@ function find(networks, n, half) {
   return networks.findIndex((network) => network.n === n && network.half === half);
 }
 
-function build(root, { manifest, computer, chosen, pixels, engine }) {
+function build(root, { manifest, computer, chosen, pixels, engineLine }) {
   const { networks, side, samplers } = manifest;
   const size = side * side;
   const images = manifest.images.names.map((name, i) => ({
@@ -108,7 +111,7 @@ function build(root, { manifest, computer, chosen, pixels, engine }) {
     denoise.node,
     sample.node,
     basis.node,
-    element("p", { class: "gx-summary" }, engineWords(engine)),
+    engineLine,
   );
   onThemeChange(() => [denoise, sample, basis].forEach(({ repaint }) => repaint()));
   return { laboratory, ready: denoise.ready };

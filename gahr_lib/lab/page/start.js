@@ -49,8 +49,10 @@
       await openLaboratory(root, say, engine.value);
     } catch (error) {
       button.disabled = engine.disabled = false;
+      if (document.activeElement === document.body) button.focus(); // it lost it when it was switched off
       const why = error.message.replace(/[.?]$/, "");
-      say(`The laboratory could not be started: ${why}. If something was blocked, allow it and try again.`);
+      // A browser does not ask again for a module that failed before the page is loaded anew.
+      say(`The laboratory could not be started: ${why}. If something was blocked, allow it and reload the page.`);
     }
   });
 

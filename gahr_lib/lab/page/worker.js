@@ -1,6 +1,7 @@
 // The thread that computes, so that the page never waits. Each message asks for one task; answers
 // carry its id. A task that is told to stop does so between two steps or blocks.
 import { sampleSteps } from "./algorithm1.js";
+import { messageOf } from "./errors.js";
 import { adaptiveBasis } from "./jacobian.js";
 import { noiseStream } from "./noise.js";
 import { Runtime } from "./runtime.js";
@@ -8,8 +9,6 @@ import { Runtime } from "./runtime.js";
 let runtime;
 const running = new Set();
 const cancelled = new Set();
-
-class Cancelled extends Error {}
 
 const channel = new MessageChannel();
 const waiting = [];
@@ -21,19 +20,22 @@ async function breathe(id) {
     waiting.push(done);
     channel.port2.postMessage(null);
   });
-  if (cancelled.has(id)) throw new Cancelled("cancelled");
+  if (cancelled.has(id)) throw new Error("cancelled"); // which the page does not wait for
 }
 
 const tasks = {
   async start({ manifest, networks, wanted }, tell) {
-    runtime = await Runtime.start(manifest, networks, wanted, (received, total) => tell({ received, total }));
-    return { provider: runtime.provider, reason: runtime.reason };
+    const heard = (received, total) => tell({ received, total });
+    const moved = (changed) => self.postMessage({ engine: engineOf(changed) });
+    runtime = await Runtime.start(manifest, networks, wanted, heard, moved);
+    return engineOf(runtime);
   },
 
   /** What each network makes of an image, and how many milliseconds it took. */
-  async denoise({ networks, y }) {
+  async denoise({ networks, y }, _tell, rest) {
     const results = [];
     for (const network of networks) {
+      await rest();
       const start = performance.now();
       const image = await runtime.denoise(network, y);
       results.push({ image, milliseconds: performance.now() - start });
@@ -61,13 +63,17 @@ const tasks = {
 
   /** The leading eigenvectors of the symmetric part of a network's Jacobian at an image. */
   async basis({ network, y, k }, tell, rest) {
-    const product = await runtime.jacobianAt(network, y);
+    const product = (block) => runtime.product(network, y, block);
     return adaptiveBasis(product, runtime.size, k, async (share) => {
       tell({ share });
       await rest();
     });
   },
 };
+
+function engineOf({ provider, reason }) {
+  return { provider, reason };
+}
 
 self.onmessage = async ({ data: { id, task, given, cancel } }) => {
   if (cancel !== undefined) {
@@ -79,7 +85,7 @@ self.onmessage = async ({ data: { id, task, given, cancel } }) => {
     const result = await tasks[task](given, (progress) => self.postMessage({ id, progress }), () => breathe(id));
     self.postMessage({ id, result });
   } catch (error) {
-    self.postMessage({ id, error: error.message, cancelled: error instanceof Cancelled });
+    self.postMessage({ id, error: messageOf(error) });
   } finally {
     running.delete(id);
     cancelled.delete(id);
