@@ -34,14 +34,9 @@ function showExpansions({ model, el }, { data, controls, work = [], traits, look
   );
   const pictures = framedPictures(["clean", "noisy", "read", "written", "denoised", "output"]);
 
-  const numberId = freshId();
-  const number = element("input", {
-    type: "number", id: numberId, min: 1, max: kept, step: 1, inputmode: "numeric",
-    input: () => {
-      if (number.value !== "") go(number.valueAsNumber);
-      schedule(); // k may have been at its end before, with a number beyond it typed now
-    },
-    change: () => schedule(),
+  const number = numberField({ min: 1, max: kept, change: () => schedule() }, (k) => {
+    go(k);
+    schedule(); // k may have been at its end before, with a number beyond it typed now
   });
   const slider = element("input", {
     type: "range", class: "gx-slider", min: 0, max: steps, step: 1,
@@ -69,7 +64,7 @@ function showExpansions({ model, el }, { data, controls, work = [], traits, look
         element(
           "div",
           { class: "gx-kept" },
-          element("label", { for: numberId }, "k ="), number,
+          element("label", { for: number.id }, "k ="), number.node,
           element("span", { class: "gx-of" }, kept < size ? `of ${kept} stored, ${size} in all` : `of ${size}`),
         ),
         slider, plot, summary,
@@ -94,9 +89,7 @@ function showExpansions({ model, el }, { data, controls, work = [], traits, look
 
   function showK({ vectors: kind, k }) {
     vectors.show(kind);
-    // Not while it is empty under somebody's hands, nor for nothing: that would move the cursor.
-    const typing = document.activeElement === number && number.value === "";
-    if (!typing && number.value !== String(k)) number.value = k;
+    number.show(k);
     slider.value = Math.round(axis.position(k) * steps);
     slider.setAttribute("aria-valuetext", `k = ${k} of ${kept}`);
   }

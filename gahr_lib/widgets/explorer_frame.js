@@ -62,6 +62,23 @@ function labelled(text, id, ...nodes) {
   return element("div", { class: "gx-control" }, label, ...nodes);
 }
 
+/**
+ * A field for a whole number, which calls `typed`. `show` leaves it alone while it is empty under
+ * somebody's hands, and where nothing is new, which would move the cursor.
+ */
+function numberField(attributes, typed) {
+  const id = freshId();
+  const node = element("input", {
+    type: "number", id, step: 1, inputmode: "numeric", ...attributes,
+    input: () => node.value !== "" && typed(node.valueAsNumber),
+  });
+  const show = (value) => {
+    const typing = document.activeElement === node && node.value === "";
+    if (!typing && node.value !== String(value)) node.value = value;
+  };
+  return { id, node, show };
+}
+
 /** "−0.50" for -0.5, "0.00" for -0.001. */
 function signed(value) {
   return value.toFixed(2).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");

@@ -68,19 +68,11 @@ function noiseLevel([low, high], chosen) {
 }
 
 function noiseSeed(chosen) {
-  const id = freshId();
-  const [least, most] = [0, 2 ** 31 - 1];
-  const number = element("input", {
-    type: "number", id, min: least, max: most, step: 1, inputmode: "numeric",
-    input: () => {
-      if (number.value !== "") chosen(Math.min(Math.max(Math.round(number.valueAsNumber), least), most));
-    },
+  const [min, max] = [0, 2 ** 31 - 1];
+  const { id, node, show } = numberField({ min, max }, (value) => {
+    chosen(Math.min(Math.max(Math.round(value), min), max));
   });
-  const show = (value) => {
-    const typing = document.activeElement === number && number.value === "";
-    if (!typing && number.value !== String(value)) number.value = value;
-  };
-  return { control: labelled("noise seed", id, number), show };
+  return { control: labelled("noise seed", id, node), show };
 }
 
 export default { render };

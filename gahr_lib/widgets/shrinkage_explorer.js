@@ -32,14 +32,9 @@ function render({ model, el }) {
 
   const pictures = framedPictures(["clean", "noisy", "denoised", "vector"]);
 
-  const numberId = freshId();
-  const number = element("input", {
-    type: "number", id: numberId, min: 0, step: 1, inputmode: "numeric",
-    input: () => {
-      if (number.value !== "") keep(number.valueAsNumber);
-      schedule(); // M may have been at its end before, with a number beyond it typed now
-    },
-    change: () => schedule(),
+  const number = numberField({ min: 0, change: () => schedule() }, (m) => {
+    keep(m);
+    schedule(); // M may have been at its end before, with a number beyond it typed now
   });
   const best = element("button", { type: "button", class: "gx-best", click: () => keep(bestKept()) }, "○ best M");
   const slider = element("input", {
@@ -72,7 +67,7 @@ function render({ model, el }) {
         element(
           "div",
           { class: "gx-kept" },
-          element("label", { for: numberId }, "keep M ="), number,
+          element("label", { for: number.id }, "keep M ="), number.node,
           element("span", { class: "gx-of" }, `of ${size}`), best,
         ),
         slider, plot,
@@ -116,10 +111,8 @@ function render({ model, el }) {
     basis.show(name);
     factors.show(mode);
     factors.rename("shrinkage", name === "network" ? "eigenvalue λₖ" : "oracle λₖ");
-    // Not while it is empty under somebody's hands, nor for nothing: that would move the cursor.
-    const typing = document.activeElement === number && number.value === "";
-    if (!typing && number.value !== String(m)) number.value = m;
-    number.max = own.most;
+    number.show(m);
+    number.node.max = own.most;
     slider.value = Math.round(axis.position(m) * steps);
     slider.setAttribute("aria-valuetext", `M = ${m} of ${size}`);
   }
