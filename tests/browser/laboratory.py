@@ -93,14 +93,20 @@ class Laboratory:
         }}""")
 
     def settle(self) -> None:
-        """Wait until the networks have answered the last change."""
+        """Wait until the networks have answered the last change, and are quiet."""
         self.root.evaluate("""async (root) => {
-          let seen;
-          do {
-            seen = root.results.denoise;
-            await new Promise((done) => setTimeout(done, 250));
-          } while (root.results.denoise !== seen);
+          let quiet = 0;
+          while (quiet < 10) {
+            await new Promise((done) => setTimeout(done, 25));
+            quiet = root.querySelector('[aria-busy="true"]') ? 0 : quiet + 1;
+          }
         }""")
+
+    def follow(self, scheme: str) -> None:
+        """Have the system prefer light or dark, and wait until the page has followed."""
+        self.page.emulate_media(color_scheme=scheme)
+        told = "(scheme) => document.documentElement.dataset.theme === scheme"
+        self.page.wait_for_function(told, arg=scheme)
 
     def work(self, section: Locator) -> str:
         """Have a section do its long task; return what it says at the end."""

@@ -271,11 +271,9 @@ def test_page_stays_at_hand_while_it_computes(lab):
 def test_colours_follow_the_theme(lab):
     lab.set_sigma(0.3)
     light = lab.pixels(lab.denoise, "difference")
-    lab.page.emulate_media(color_scheme="dark")
-    lab.settle()
+    lab.follow("dark")
     assert lab.pixels(lab.denoise, "difference") != light
-    lab.page.emulate_media(color_scheme="light")
-    lab.settle()
+    lab.follow("light")
     assert lab.pixels(lab.denoise, "difference") == light
 
 
@@ -285,7 +283,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(width, scheme, l
     lab.work(lab.sampling)
     lab.work(lab.eigenvectors)
     lab.page.set_viewport_size({"width": width, "height": 844})
-    lab.page.emulate_media(color_scheme=scheme)
+    lab.follow(scheme)
     lab.page.evaluate(AXE.read_text(encoding="utf-8"))
     assert not lab.visit.scrolls_sideways()
     assert faults(lab.page, {}) == []

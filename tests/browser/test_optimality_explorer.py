@@ -337,7 +337,7 @@ def test_print_is_in_light_colours(shown):
     light = explorer.seen()
     explorer.darken()
     assert explorer.seen() != light
-    explorer.page.emulate_media(media="print")
+    explorer.print()
     assert explorer.seen() == light
 
 

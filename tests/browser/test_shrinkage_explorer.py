@@ -225,7 +225,7 @@ def test_dark_mode_changes_the_colours_and_keeps_the_photographs(chapter):
 def test_print_is_in_light_colours(chapter):
     explorer = chapter(color_scheme="dark")
     dark = explorer.picture("vector")
-    explorer.page.emulate_media(media="print")
+    explorer.print()
     assert explorer.picture("vector") != dark
     assert not explorer.slider.is_visible()
     assert explorer.root.locator(".gx-summary").is_visible()

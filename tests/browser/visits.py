@@ -121,6 +121,14 @@ class Explorer:
         """Choose the dark theme, as the button of the book does."""
         self.page.evaluate("document.documentElement.dataset.theme = 'dark'")
 
+    def print(self) -> None:
+        """Show the page as it is on paper, when its scripts have been told."""
+        self.page.evaluate("""() => {
+          window.told = new Promise((tell) => matchMedia("print").addEventListener("change", tell));
+        }""")
+        self.page.emulate_media(media="print")
+        self.page.evaluate("async () => { await window.told; }")
+
     def wait_until_said(self, text: str) -> None:
         """Wait until a screen reader has been told something with this text."""
         self.live.filter(has_text=text).wait_for(state="attached")

@@ -32,6 +32,7 @@ export function denoiseSection(lab) {
   const pictures = Object.fromEntries(
     ["image", "noisy", "first", "second", "difference"].map((kind) => [kind, picture(kind, side)]),
   );
+  const frames = element("div", { class: "lab-pictures" }, ...Object.values(pictures).map((p) => p.node));
   const line = element("p", { class: "gx-summary" });
   const live = element("p", { class: "gx-hidden", "aria-live": "polite" });
   const voice = announcer(live);
@@ -80,6 +81,7 @@ export function denoiseSection(lab) {
     again = busy;
     if (busy) return overdue?.abort();
     busy = true;
+    frames.ariaBusy = true;
     do {
       again = false;
       trouble.textContent = "";
@@ -98,7 +100,7 @@ export function denoiseSection(lab) {
         overdue = null;
       }
     } while (again);
-    busy = false;
+    busy = frames.ariaBusy = false;
   }
 
   async function denoise(signal) {
@@ -135,7 +137,7 @@ export function denoiseSection(lab) {
     pad.node,
     fileControl,
     trouble,
-    element("div", { class: "lab-pictures" }, ...Object.values(pictures).map((p) => p.node)),
+    frames,
     line,
     live,
   );
