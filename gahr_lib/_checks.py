@@ -1,11 +1,11 @@
-"""Checks of the inputs that public functions share: images, noise levels and counts.
+"""Checks of the inputs that public functions share: images, noise levels, numbers, generators.
 
 A wrong input never becomes a wrong number: it becomes one of the errors of `gahr_lib.errors`.
 """
 
 import math
 import operator
-from typing import SupportsIndex
+from typing import SupportsFloat, SupportsIndex
 
 import torch
 from torch import Tensor
@@ -66,10 +66,9 @@ def check_images(images: Tensor, name: str = "y", *, channels: int | None = None
 def _check_intensities(images: Tensor, name: str) -> None:
     if torch.compiler.is_compiling():
         return  # values cannot be read while a graph is traced
-    try:
-        largest = float(images.detach().abs().amax())
-    except RuntimeError:
-        return  # nor under vmap, which has no one value to show
+    largest = one_value(images.detach().abs().amax())
+    if largest is None:
+        return
     if not math.isfinite(largest):
         raise ValueRangeError(
             f"{name} contains NaN or infinite values; expected finite intensities. "
@@ -79,6 +78,43 @@ def _check_intensities(images: Tensor, name: str) -> None:
         raise ValueRangeError(
             f"{name} has values up to {largest:.4g}; expected intensities in [0, 1] plus noise. "
             "If they are on the 0-255 scale, divide by 255."
+        )
+
+
+def one_value(tensor: Tensor) -> float | None:
+    """Return the number in a tensor, or None under vmap, where there is no one number."""
+    try:
+        return float(tensor)
+    except RuntimeError as error:
+        if "vmap" not in str(error):  # a device that fails, or has no memory left
+            raise
+        return None
+
+
+def check_vectors(vectors: Tensor, y: Tensor, name: str = "v") -> None:
+    """Raise unless `vectors` are a block (K, C, H, W) of the size and dtype of an image.
+
+    Raises
+    ------
+    ShapeError
+        If they have not the size of `y`, (1, C, H, W).
+    ValueRangeError
+        If they have another dtype.
+    """
+    if not isinstance(vectors, Tensor) or vectors.ndim != 4 or vectors.shape[1:] != y.shape[1:]:
+        raise ShapeError(
+            f"{name} has shape {tuple(getattr(vectors, 'shape', ()))}; expected a block of vectors "
+            f"of the size of the image, (K, {', '.join(map(str, y.shape[1:]))})."
+        )
+    check_same_dtype(vectors, y.dtype, name, "the image")
+
+
+def check_same_dtype(tensor: Tensor, dtype: torch.dtype, name: str, other: str) -> None:
+    """Raise `ValueRangeError` unless a tensor has the dtype of another; autocast takes any."""
+    if tensor.dtype != dtype and not torch.is_autocast_enabled(tensor.device.type):
+        raise ValueRangeError(
+            f"{name} has dtype {tensor.dtype}; expected that of {other}, {dtype}. "
+            f"Convert it with .to({dtype})."
         )
 
 
@@ -170,6 +206,26 @@ def check_whole(value: SupportsIndex, name: str) -> int:
     if whole is None:
         raise ConfigError(f"{name} is {value!r}; expected a whole number. Pass an int.")
     return whole
+
+
+def check_generator(generator: torch.Generator) -> torch.Generator:
+    """Return the source of randomness, or raise `ConfigError` unless it is a torch generator."""
+    if not isinstance(generator, torch.Generator):
+        raise ConfigError(
+            f"generator is {generator!r}; expected a torch.Generator, a source of random numbers "
+            "rather than a seed. Pass generator=torch.Generator().manual_seed(0)."
+        )
+    return generator
+
+
+def number(value: SupportsFloat) -> float:
+    """Return a number as a float; NaN for what is none, which no range contains."""
+    if isinstance(value, bool | str):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        return math.nan
 
 
 def _as_int(value: SupportsIndex) -> int | None:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gahr_lib._checks import check_count, check_images
+from gahr_lib._checks import check_count, check_images, check_same_dtype
 from gahr_lib.errors import ConfigError, ShapeError
 
 __all__ = ["coefficients", "dct_basis", "synthesize", "wavelet_basis"]
@@ -33,7 +33,7 @@ def coefficients(basis: Tensor, images: Tensor) -> Tensor:
     Raises
     ------
     ShapeError, ValueRangeError
-        If the images are not of the size of the basis.
+        If the images are not of the size and dtype of the basis.
     """
     check_images(images, "images")
     if images.shape[1:] != basis.shape[1:]:
@@ -41,6 +41,7 @@ def coefficients(basis: Tensor, images: Tensor) -> Tensor:
             f"The images have shape {tuple(images.shape[1:])}; expected that of the basis vectors, "
             f"{tuple(basis.shape[1:])}. Make the basis for the size of the images."
         )
+    check_same_dtype(images, basis.dtype, "images", "the basis")
     return images.flatten(1) @ basis.flatten(1).T
 
 
@@ -63,12 +64,15 @@ def synthesize(basis: Tensor, coefficients: Tensor) -> Tensor:
     ------
     ShapeError
         If there are not as many coefficients as basis vectors.
+    ValueRangeError
+        If they have another dtype than the basis.
     """
     if coefficients.ndim != 2 or coefficients.shape[1] != len(basis):
         raise ShapeError(
             f"The coefficients have shape {tuple(coefficients.shape)}; expected (B, {len(basis)}), "
             "one for each basis vector."
         )
+    check_same_dtype(coefficients, basis.dtype, "coefficients", "the basis")
     return (coefficients @ basis.flatten(1)).reshape(-1, *basis.shape[1:])
 
 
@@ -84,6 +88,11 @@ def dct_basis(height: int, width: int) -> Tensor:
     -------
     Tensor
         (height * width, 1, height, width), float32, ordered by the norm of the frequency.
+
+    Raises
+    ------
+    ConfigError
+        If a side is not a whole number of at least 2.
     """
     from scipy.fft import idctn
 
@@ -142,13 +151,7 @@ def wavelet_basis(
         remedy=f"The sides of {height}x{width} pixels cannot be halved more often; crop or pad the "
         "images to allow more.",
     )
-    # PyWavelets calls dmey orthogonal, but its filters are cut short and miss that by a percent.
-    known = set(pywt.wavelist(kind="discrete")) - {"dmey"}
-    if wavelet not in known or not pywt.Wavelet(wavelet).orthogonal:
-        raise ConfigError(
-            f"The wavelet is {wavelet!r}; expected an orthogonal one of PyWavelets, such as "
-            "'haar', 'db2' or 'sym4'."
-        )
+    check_wavelet(wavelet)
     # Row i of the transforms of the unit images holds <unit_i, e_k> = e_k[i] for all k.
     units = np.eye(height * width).reshape(-1, height, width)
     with warnings.catch_warnings():
@@ -162,6 +165,20 @@ def wavelet_basis(
     frame = np.maximum(rows * 2**levels // height, columns * 2**levels // width)
     order = np.argsort(np.ceil(np.log2(frame.ravel() + 1)), kind="stable")
     return _as_basis(vectors[order], height, width)
+
+
+def check_wavelet(name: str) -> str:
+    """Return the name of a wavelet, or raise `ConfigError` unless PyWavelets has it orthogonal."""
+    import pywt
+
+    # PyWavelets calls dmey orthogonal, but its filters are cut short and miss that by a percent.
+    known = set(pywt.wavelist(kind="discrete")) - {"dmey"}
+    if name not in known or not pywt.Wavelet(name).orthogonal:
+        raise ConfigError(
+            f"The wavelet is {name!r}; expected an orthogonal one of PyWavelets, such as 'haar', "
+            "'db2' or 'sym4'."
+        )
+    return name
 
 
 def _as_basis(vectors: NDArray[np.float64], height: int, width: int) -> Tensor:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gahr_lib._checks import check_count
 from gahr_lib.errors import ConfigError
 from gahr_lib.exercises import EXERCISES, Exercise
 
@@ -72,7 +73,8 @@ def check(label: str, answer: float | Sequence[float]) -> Verdict:
         raise ConfigError(f"The answer is {answer!r}; expected {exercise.asks_for}.") from error
     truth = exercise.truth()
     if len(numbers) != len(truth):
-        return Verdict(False, f"expected {exercise.asks_for}, that is {len(truth)} numbers.")
+        count = "one number" if len(truth) == 1 else f"{len(truth)} numbers"
+        return Verdict(False, f"expected {exercise.asks_for}, that is {count}.")
     if not np.isfinite(numbers).all():
         return Verdict(False, "an answer is not a finite number.")
     # In tolerances: how far the worst of the numbers is from the truth.
@@ -96,9 +98,8 @@ def hint(label: str, level: int = 1) -> str:
         If there is no such exercise or level.
     """
     hints = _find(label).hints
-    if not 1 <= level <= len(hints):
-        raise ConfigError(f"The level is {level!r}; this exercise has hints 1 to {len(hints)}.")
-    return hints[level - 1]
+    remedy = f"This exercise has hints 1 to {len(hints)}."
+    return hints[check_count(level, "level", most=len(hints), remedy=remedy) - 1]
 
 
 def _find(label: str) -> Exercise:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
+from gahr_lib._files import write_whole
 from gahr_lib.errors import ConfigError, ShapeError, WeightsError
 from gahr_lib.models import Denoiser, ResidualNetwork, check_evaluating
 
@@ -215,17 +216,7 @@ def _write(
     # The exporter notes beside each node which lines of whose files it came from.
     passes.ClearMetadataAndDocStringPass()(program.model)
     content = program.model_proto.SerializeToString()
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise WeightsError(
-            f"{path} could not be written ({error}). Free some space or name another folder."
-        ) from error
+    write_whole(path, content, WeightsError)
     return path
 
 

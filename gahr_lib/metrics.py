@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_images, check_sigma
+from gahr_lib._checks import check_images, check_sigma, number
 from gahr_lib.errors import ShapeError, ValueRangeError
 
 __all__ = ["cosine_similarity", "input_psnr", "mse", "psnr", "sigma_from_psnr"]
@@ -47,19 +47,36 @@ def psnr(estimate: Tensor, x: Tensor) -> Tensor:
     -------
     Tensor
         (B,), in decibels; infinite where the two images are equal.
+
+    Raises
+    ------
+    ShapeError, ValueRangeError
+        If they are not batches of images of the same size.
     """
     return -10 * mse(estimate, x).log10()
 
 
 def input_psnr(sigma: float) -> float:
-    """Return the PSNR of an image with noise of level `sigma`: -20 log10 sigma, in dB."""
+    """Return the PSNR of an image with noise of level `sigma`: -20 log10 sigma, in dB.
+
+    Raises
+    ------
+    SigmaError
+        If `sigma` is not a noise level.
+    """
     check_sigma(sigma)
     return -20 * math.log10(sigma) if sigma > 0 else math.inf
 
 
 def sigma_from_psnr(decibels: float) -> float:
-    """Return the noise level whose input PSNR is `decibels`; the inverse of `input_psnr`."""
-    if not math.isfinite(decibels):
+    """Return the noise level whose input PSNR is `decibels`; the inverse of `input_psnr`.
+
+    Raises
+    ------
+    ValueRangeError
+        If `decibels` is not a finite number.
+    """
+    if not math.isfinite(number(decibels)):
         raise ValueRangeError(f"The PSNR is {decibels!r}; expected a finite number of decibels.")
     return 10 ** (-decibels / 20)
 
@@ -78,6 +95,11 @@ def cosine_similarity(a: Tensor, b: Tensor, *, remove_mean: bool = True) -> Tens
     -------
     Tensor
         (B,), between -1 and 1; 0 where an image is constant and so has no direction.
+
+    Raises
+    ------
+    ShapeError, ValueRangeError
+        If they are not batches of images of the same size.
     """
     _check_pair(a, b)
     cosine = (_directions(a, remove_mean) * _directions(b, remove_mean)).sum(dim=1)

@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_count, check_sigma
+from gahr_lib._checks import check_count, check_sigma, number
 from gahr_lib.errors import ConfigError, SigmaError
 from gahr_lib.sampling import SampleConfig
 
@@ -45,7 +45,7 @@ class Move:
         check_sigma(self.gamma, name="gamma")
         if not self.sigma > 0:
             raise SigmaError("sigma is 0; expected noise to remove. Leave this move out.")
-        if not 0 < self.h <= 1:
+        if not 0 < number(self.h) <= 1:
             raise ConfigError(f"h is {self.h!r}; expected a fraction of the residual in (0, 1].")
 
 
@@ -70,7 +70,7 @@ class Schedule:
             raise ConfigError(
                 "The schedule is empty; expected at least one move. Make it with ddim."
             )
-        if not abs(self.mean) < math.inf:
+        if not abs(number(self.mean)) < math.inf:
             raise ConfigError(f"mean is {self.mean!r}; expected a finite intensity.")
 
     @property
@@ -112,7 +112,7 @@ def falling_sigmas(
         If n is less than 2, or not 0 < sigma_inf < sigma_0.
     """
     n = check_count(n, "n", 2)
-    if not 0 < sigma_inf < sigma_0 < math.inf:
+    if not 0 < number(sigma_inf) < number(sigma_0) < math.inf:
         raise ConfigError(
             f"sigma_inf is {sigma_inf!r} and sigma_0 is {sigma_0!r}; expected "
             "0 < sigma_inf < sigma_0, since sampling goes from much noise to little."
@@ -193,7 +193,7 @@ def langevin(
     """
     levels = _check_falling(sigmas)
     repeats = check_count(repeats, "repeats")
-    if not 0 < step <= 1:
+    if not 0 < number(step) <= 1:
         raise ConfigError(f"step is {step!r}; expected a fraction of sigma^2 in (0, 1].")
     moves = (Move(sigma, step, math.sqrt(2 * step) * sigma) for sigma in levels)
     repeated = (move for move in moves for _ in range(repeats))
@@ -237,7 +237,7 @@ def expected_schedule(config: SampleConfig | None = None) -> Schedule:
 
 
 def _check_falling(sigmas: Sequence[float] | None) -> list[float]:
-    levels = [float(sigma) for sigma in (falling_sigmas() if sigmas is None else sigmas)]
+    levels = [number(sigma) for sigma in (falling_sigmas() if sigmas is None else sigmas)]
     if not levels or not math.isfinite(levels[0]) or not levels[-1] > 0:
         raise SigmaError(
             f"The noise levels are {levels}; expected at least one, all finite and above 0. "

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from gahr_lib._files import write_whole
-from gahr_lib.errors import ConfigError, WeightsError
+from gahr_lib.errors import GahrError, WeightsError
 from gahr_lib.models import NetworkConfig, ResidualNetwork, build_network
 
 __all__ = ["check_weights", "load_network", "read_card", "save_network", "write_card"]
@@ -47,8 +47,9 @@ def load_network(path: str | Path) -> ResidualNetwork:
         # A generator of its own, for the initial weights that the file replaces.
         network = build_network(config, generator=torch.Generator())
         network.load_state_dict(load(content))
+        network.check_input(torch.zeros(1, *facts["image_shape"]), "an image of the card's shape")
         network.image_shape = tuple(facts["image_shape"])
-    except (SafetensorError, ConfigError, RuntimeError, TypeError, KeyError) as error:
+    except (SafetensorError, GahrError, RuntimeError, TypeError, KeyError) as error:
         raise WeightsError(
             f"The weights {path} do not fit their card ({error}). {_REMEDY}"
         ) from error

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gahr_lib.bases import coefficients, dct_basis, synthesize, wavelet_basis
-from gahr_lib.errors import ConfigError, ShapeError
+from gahr_lib.errors import ConfigError, ShapeError, ValueRangeError
 from helpers import intensities
 
 pytestmark = pytest.mark.usefixtures("untouched_random_state")
@@ -153,6 +153,16 @@ def test_coefficients_of_images_of_another_size_are_refused() -> None:
 def test_the_wrong_number_of_coefficients_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="one for each basis vector"):
         synthesize(dct_basis(8, 8), torch.zeros(shape))
+
+
+def test_images_and_coefficients_have_the_precision_of_the_basis() -> None:
+    basis = dct_basis(8, 8)
+    with pytest.raises(
+        ValueRangeError, match=r"images has dtype torch.float64; expected .*float32"
+    ):
+        coefficients(basis, intensities(1, 1, 8, 8, dtype=torch.float64))
+    with pytest.raises(ValueRangeError, match=r"coefficients has dtype torch.float64"):
+        synthesize(basis, torch.zeros(1, 64, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("make", [dct_basis, wavelet_basis])

@@ -37,6 +37,7 @@ def test_pairs_by_hand():
     assert check("shrinkage-how-many", (3, error)).correct
     assert not check("shrinkage-how-many", (2, error)).correct
     assert "2 numbers" in check("shrinkage-how-many", 3).message
+    assert "that is one number." in check(LABEL, (1, 2)).message
 
 
 @pytest.mark.parametrize(
@@ -73,8 +74,9 @@ def test_bad_calls_are_typed_errors():
         check("nonsense", 1)
     with pytest.raises(ConfigError, match="expected one noise level"):
         check(LABEL, "a twentieth")
-    with pytest.raises(ConfigError, match="hints 1 to 2"):
-        hint(LABEL, 3)
+    for level in (0, 3, 1.5, "1", None):
+        with pytest.raises(ConfigError, match="hints 1 to 2"):
+            hint(LABEL, level)
 
 
 def test_verdict_shows_itself_as_text_and_as_escaped_html():

@@ -8,11 +8,30 @@ import numpy as np
 import pytest
 import torch
 
-from gahr_lib import _checks, bases, errors, metrics, models, noise, training
+from gahr_lib import (
+    _checks,
+    bases,
+    errors,
+    inverse_problems,
+    metrics,
+    models,
+    noise,
+    sampling,
+    training,
+)
 from gahr_lib._checks import check_count
 from gahr_lib.analysis import evaluation, jacobian, shrinkage
+from gahr_lib.analysis.bootstrap import resampled_means
 from gahr_lib.errors import ConfigError, GahrError, ShapeError, SigmaError, ValueRangeError
-from helpers import BAD_IMAGES, BAD_SIGMAS, DENOISERS, intensities, seeded, small_unet
+from helpers import (
+    BAD_IMAGES,
+    BAD_SIGMAS,
+    DENOISERS,
+    intensities,
+    seeded,
+    small_bf_cnn,
+    small_unet,
+)
 
 pytestmark = pytest.mark.usefixtures("untouched_random_state")
 
@@ -144,6 +163,74 @@ def test_checks_let_a_network_be_exported() -> None:
     y = intensities(1, 1, 4, 4)
     exported = torch.export.export(network, (y,)).module()
     torch.testing.assert_close(exported(y), network(y))
+
+
+TAKE_A_GENERATOR: dict[str, Callable[[Any], object]] = {
+    "add_noise": lambda g: noise.add_noise(GOOD, 0.1, generator=g),
+    "standard_noise": lambda g: noise.standard_noise(GOOD, generator=g),
+    "psnr_curve": lambda g: evaluation.psnr_curve(small_unet(), GOOD, [0.1], generator=g),
+    "sample": lambda g: sampling.sample(small_unet(), shape=(1, 8, 8), generator=g),
+    "train": lambda g: next(training.train(small_unet(), GOOD, CONFIG, generator=g)),
+    "draw_sigmas": lambda g: training.draw_sigmas(2, CONFIG, generator=g),
+    "build_network": lambda g: models.build_network(models.NetworkConfig(width=2), generator=g),
+    "BFCNN": lambda g: models.BFCNN(width=2, layers=3, generator=g),
+    "PatchTransformer": lambda g: models.PatchTransformer((1, 8, 8), generator=g),
+    "BayesDiscs": lambda g: models.BayesDiscs(8, generator=g),
+    "eigenbasis": lambda g: jacobian.eigenbasis(
+        small_unet(), GOOD, 2, method="iterative", generator=g
+    ),
+    "estimate_trace": lambda g: jacobian.estimate_trace(small_unet(), GOOD, generator=g),
+    "resampled_means": lambda g: resampled_means(torch.ones(3), generator=g),
+    "random_pixels": lambda g: inverse_problems.random_pixels((1, 8, 8), 0.5, generator=g),
+    "random_measurements": lambda g: inverse_problems.random_measurements(
+        (1, 8, 8), 0.5, generator=g
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", [0, 5, np.random.default_rng(0)])
+@pytest.mark.parametrize("function", TAKE_A_GENERATOR)
+def test_a_seed_is_no_generator(function: str, seed: object) -> None:
+    with pytest.raises(ConfigError, match=r"generator is .*manual_seed\(0\)"):
+        TAKE_A_GENERATOR[function](seed)
+
+
+@pytest.mark.parametrize("function", ["train", "draw_sigmas", "BayesDiscs"])
+def test_some_functions_need_a_generator(function: str) -> None:
+    with pytest.raises(ConfigError, match="generator is None"):
+        TAKE_A_GENERATOR[function](None)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, torch.AcceleratorError])
+def test_an_error_of_the_device_comes_out_of_a_check(
+    monkeypatch: pytest.MonkeyPatch, error: type[RuntimeError]
+) -> None:
+    def fail(self: torch.Tensor) -> torch.Tensor:
+        raise error("out of memory")
+
+    monkeypatch.setattr(torch.Tensor, "__float__", fail)
+    with pytest.raises(error):
+        _checks.check_images(GOOD)
+
+
+@pytest.mark.parametrize("make", [small_unet, small_bf_cnn, DENOISERS["transformer"]])
+def test_a_linearisation_takes_no_vectors_of_another_kind(make: Callable[[], Any]) -> None:
+    times = make().linearize(GOOD)
+    for v in (torch.zeros(2, 1, 1, 1), torch.zeros(1, 8, 8), [[0.0]]):
+        with pytest.raises(ShapeError, match=r"v has .*\(K, 1, 8, 8\)"):
+            times(v)
+    with pytest.raises(ValueRangeError, match=r"v has dtype torch.float64; expected .*float32"):
+        times(torch.zeros(2, 1, 8, 8, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("value", ["0.1", "x", None, True, [0.1], torch.ones(2)])
+def test_what_is_no_number_is_in_no_range(value: Any) -> None:
+    assert np.isnan(_checks.number(value))
+
+
+@pytest.mark.parametrize("value", [1, 1.0, np.float32(1), torch.tensor(1.0)])
+def test_numbers_become_floats(value: Any) -> None:
+    assert _checks.number(value) == 1.0
 
 
 ERRORS = [getattr(errors, name) for name in errors.__all__]

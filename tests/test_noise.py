@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gahr_lib.errors import SigmaError
+from gahr_lib.errors import SigmaError, ValueRangeError
 from gahr_lib.noise import add_noise, standard_noise
 from helpers import BAD_SIGMAS, intensities, seeded
 
@@ -77,3 +77,9 @@ def test_what_is_no_noise_level_is_refused(bad: str) -> None:
     sigma, words = BAD_SIGMAS[bad]
     with pytest.raises(SigmaError, match=words):
         add_noise(intensities(2, 1, 4, 4), sigma, generator=seeded())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("like", [torch.zeros(2, dtype=torch.uint8), 3, None])
+def test_noise_is_like_a_tensor_of_floats(like: object) -> None:
+    with pytest.raises(ValueRangeError, match="expected a tensor of floats"):
+        standard_noise(like, generator=seeded())  # type: ignore[arg-type]

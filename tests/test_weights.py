@@ -233,7 +233,10 @@ def test_weights_of_another_file_format_are_refused(
         load_network(saved[0])
 
 
-@pytest.mark.parametrize("shape", [None, 28])
+@pytest.mark.parametrize(
+    "shape",
+    [None, 28, "abc", [1, 2], [], [1, 8, 8, 8], [1, 8, 0], [1, 7, 8], [3, 8, 8], [1, 8.5, 8]],
+)
 def test_a_card_with_an_impossible_image_shape_is_refused(
     saved: tuple[Path, ResidualNetwork], shape: object
 ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_count
+from gahr_lib._checks import check_count, check_generator
 from gahr_lib.analysis.results import Result
 
 __all__ = ["Band", "band", "resampled_means"]
@@ -59,6 +59,8 @@ def resampled_means(
     """
     count = values.shape[-1]
     resamples = check_count(resamples, "resamples", 2)
+    if generator is not None:
+        check_generator(generator)
     rows = min(resamples, max(1, _AT_ONCE // count))
     means = []
     for start in range(0, resamples, rows):

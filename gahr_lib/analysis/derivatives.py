@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from gahr_lib._checks import check_images, check_sigma
+from gahr_lib._checks import check_images, check_sigma, check_vectors
 from gahr_lib.errors import NotDifferentiableError, ShapeError
 from gahr_lib.models import ResidualNetwork, check_evaluating
 
@@ -57,7 +57,8 @@ def jacobian_product(
     Raises
     ------
     ShapeError, ValueRangeError, SigmaError
-        If `y` is not one image that the denoiser takes.
+        If `y` is not one image that the denoiser takes; and by the map, if the vectors are not of
+        its size and dtype.
     ConfigError
         If the denoiser is a network in training mode.
     NotDifferentiableError
@@ -69,9 +70,11 @@ def jacobian_product(
     _prepare_forward_mode()
 
     def product(v: Tensor) -> Tensor:
+        check_vectors(v, y)
         with forward_ad.dual_level():
             # A block of equal images: clone, because an expanded tensor cannot carry tangents.
-            dual = forward_ad.make_dual(y.expand_as(v).clone(), v)
+            block = y.expand_as(v).clone()
+            dual = forward_ad.make_dual(block, v)
             try:
                 tangent = forward_ad.unpack_dual(denoiser(dual, sigma)).tangent
             except torch.OutOfMemoryError:
@@ -79,6 +82,7 @@ def jacobian_product(
             except NotImplementedError:
                 return _twice_backward(denoiser, y, v, sigma)
             except RuntimeError as error:
+                _raise_what_is_its_own(lambda: denoiser(block, sigma))
                 raise _not_differentiable(denoiser, str(error)) from error
         if tangent is None:
             raise _not_differentiable(denoiser, "its output does not depend on y for autograd")
@@ -95,11 +99,17 @@ def transpose_product(
     Parameters, results and errors are those of `jacobian_product`.
     """
     y = _checked(denoiser, y, sigma)
-    if isinstance(denoiser, ResidualNetwork):
-        linear = _linearized(denoiser, y)
-        return lambda u: _backward(denoiser, linear, torch.zeros_like(u), u)
-    # The images of a batch are independent, so one backward pass serves them all.
-    return lambda u: _backward(denoiser, lambda x: denoiser(x, sigma), y.expand_as(u).clone(), u)
+    linear = _linearized(denoiser, y) if isinstance(denoiser, ResidualNetwork) else None
+
+    def product(u: Tensor) -> Tensor:
+        check_vectors(u, y, "u")
+        if linear is not None:
+            return _backward(denoiser, linear, torch.zeros_like(u), u)
+        # The images of a batch are independent, so one backward pass serves them all.
+        block = y.expand_as(u).clone()
+        return _backward(denoiser, lambda x: denoiser(x, sigma), block, u)
+
+    return product
 
 
 def symmetric_products(
@@ -117,6 +127,7 @@ def symmetric_products(
     linear = _linearized(denoiser, _checked(denoiser, y, sigma))
 
     def both(v: Tensor) -> tuple[Tensor, Tensor]:
+        check_vectors(v, y)
         with torch.enable_grad():
             leaf = v.detach().requires_grad_()
             image = linear(leaf)
@@ -132,7 +143,7 @@ def jvp(
     """Return J v for a block of vectors v, (K, C, H, W); see `jacobian_product`."""
     product = jacobian_product(denoiser, y, sigma=sigma)
     with torch.no_grad():
-        return product(_check_vectors(v, y, "v"))
+        return product(_constant(v, y))
 
 
 def vjp(
@@ -140,7 +151,7 @@ def vjp(
 ) -> Tensor:
     """Return J' u for a block of vectors u, (K, C, H, W); see `transpose_product`."""
     product = transpose_product(denoiser, y, sigma=sigma)
-    return product(_check_vectors(u, y, "u"))
+    return product(_constant(u, y))
 
 
 def _checked(denoiser: Callable[..., Tensor], y: Tensor, sigma: float | None) -> Tensor:
@@ -160,13 +171,9 @@ def _checked(denoiser: Callable[..., Tensor], y: Tensor, sigma: float | None) ->
     return y
 
 
-def _check_vectors(v: Tensor, y: Tensor, name: str) -> Tensor:
-    if not isinstance(v, Tensor) or v.ndim != 4 or v.shape[1:] != y.shape[1:]:
-        raise ShapeError(
-            f"{name} has shape {tuple(getattr(v, 'shape', ()))}; expected a block of vectors of "
-            f"the size of the image, (K, {', '.join(map(str, y.shape[1:]))})."
-        )
-    return v.detach().to(y)
+def _constant(v: Tensor, y: Tensor) -> Tensor:
+    """Return vectors without their graph, moved to `y`; anything else as it is, to be refused."""
+    return v.detach().to(y) if isinstance(v, Tensor) else v
 
 
 def _linearized(network: ResidualNetwork, y: Tensor) -> Product:
@@ -186,6 +193,7 @@ def _backward(denoiser: object, function: Product, x: Tensor, u: Tensor) -> Tens
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
+            _raise_what_is_its_own(lambda: function(x.detach()))
             raise _not_differentiable(denoiser, str(error)) from error
     return back
 
@@ -202,6 +210,7 @@ def _twice_backward(
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
+            _raise_what_is_its_own(lambda: denoiser(x.detach(), sigma))
             raise _not_differentiable(denoiser, str(error)) from error
     return product
 
@@ -211,6 +220,12 @@ def _prepare_forward_mode() -> None:
     with warnings.catch_warnings(), forward_ad.dual_level():
         warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", DeprecationWarning)
         forward_ad.make_dual(torch.zeros(1), torch.zeros(1))
+
+
+def _raise_what_is_its_own(forwards: Callable[[], Tensor]) -> None:
+    """Compute again without derivatives: an error that has nothing to do with them comes again."""
+    with torch.no_grad():
+        forwards()
 
 
 def _not_differentiable(denoiser: object, reason: str) -> NotDifferentiableError:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gahr_lib import bases
-from gahr_lib._checks import check_count, check_images
+from gahr_lib._checks import check_count, check_generator, check_images, number
 from gahr_lib.analysis.derivatives import symmetric_products
 from gahr_lib.analysis.lanczos import lanczos_steps
 from gahr_lib.analysis.matrix import jacobian
@@ -18,7 +18,7 @@ from gahr_lib.errors import ConfigError, NotDifferentiableError, ShapeError, Val
 
 __all__ = ["Eigenbasis", "EigenbasisStep", "effective_rank", "eigenbasis", "eigenbasis_steps"]
 
-_LEADING = 64  # pairs that `eigenbasis` returns if it is not told how many
+_LEADING = 64  # pairs that `eigenbasis` returns if it is not told how many, if there are so many
 DENSE = 1_024  # up to so many numbers in an image, the whole matrix is soon decomposed
 _PROBES = 8  # few beside the products that find the vectors
 
@@ -95,7 +95,7 @@ class EigenbasisStep:
 def eigenbasis(
     denoiser: Callable[..., Tensor],
     y: Tensor,
-    k: int | None = _LEADING,
+    k: int | Literal["leading"] | None = "leading",
     *,
     sigma: float | None = None,
     method: Literal["auto", "dense", "iterative"] = "auto",
@@ -113,8 +113,8 @@ def eigenbasis(
     denoiser, y, sigma
         See `jacobian_product`.
     k
-        How many pairs, at most d = C H W; all d of them if None. The default, 64, is also taken for
-        an image of fewer numbers, and gives all d.
+        How many pairs, at most d = C H W; all d of them if None. "leading" stands for 64, or for
+        all of an image of fewer numbers.
     method
         "dense" computes and decomposes the whole matrix. "iterative" needs products with it alone
         (`eigenbasis_steps`): it keeps some 8 k images and no matrix. "auto" is dense for images
@@ -134,7 +134,8 @@ def eigenbasis(
     Raises
     ------
     ConfigError
-        If k is not between 1 and d, nor the default, or the method is unknown.
+        If k is a number that is not between 1 and d, the method is unknown, or `generator` is no
+        torch.Generator.
     ValueRangeError
         If the tolerance is not below 1, or too small for the image's precision.
     NotDifferentiableError
@@ -163,7 +164,7 @@ def eigenbasis(
 def eigenbasis_steps(
     denoiser: Callable[..., Tensor],
     y: Tensor,
-    k: int | None = _LEADING,
+    k: int | Literal["leading"] | None = "leading",
     *,
     sigma: float | None = None,
     tolerance: float = 1e-3,
@@ -188,7 +189,9 @@ def eigenbasis_steps(
         forwards, back = both(v.reshape(-1, *y.shape[1:]))
         return _finite((forwards + back) / 2, denoiser).flatten(1)
 
-    generator = generator or torch.Generator().manual_seed(0)
+    if generator is None:
+        generator = torch.Generator().manual_seed(0)
+    check_generator(generator)
     like = y.detach().flatten()
     for step in lanczos_steps(product, like, k, tolerance=tolerance, generator=generator):
         if (found := step.pairs) is None:
@@ -200,15 +203,17 @@ def eigenbasis_steps(
         yield EigenbasisStep(step.products, step.residual, basis)
 
 
-def _count(k: int | None, d: int) -> int:
-    if k is None or (k == _LEADING and d < k):
+def _count(k: int | Literal["leading"] | None, d: int) -> int:
+    if k is None:
         return d
+    if k == "leading":
+        return min(_LEADING, d)
     return check_count(k, "k", most=d, remedy="Pass k=None for all eigenvectors.")
 
 
 def _check_tolerance(tolerance: float, y: Tensor) -> None:
     least = 100 * torch.finfo(y.dtype).eps
-    if not least <= tolerance < 1:
+    if not least <= number(tolerance) < 1:
         raise ValueRangeError(
             f"tolerance is {tolerance!r}; expected a number below 1 and not below {least:.1e}, "
             f"which rounding allows in {y.dtype}."

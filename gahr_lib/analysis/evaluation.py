@@ -51,14 +51,21 @@ def psnr_curve(
     ShapeError, ValueRangeError, SigmaError
         If `x` is not a batch of images, or a noise level is none.
     ConfigError
-        If there are no noise levels, the batch size is not positive, or the denoiser is a network
-        in training mode.
+        If there are no noise levels, the batch size is not positive, `generator` is no
+        torch.Generator, or the denoiser is a network in training mode.
     """
     check_evaluating(denoiser)
     check_images(x, "x")
     batch_size = check_count(batch_size, "batch_size")
-    if len(sigmas) == 0:
-        raise ConfigError("sigmas is empty; expected at least one noise level.")
+    try:
+        levels = len(sigmas)
+    except TypeError:  # a number, or a tensor () of one
+        levels = 0
+    if levels == 0:
+        raise ConfigError(
+            f"sigmas is {sigmas!r}; expected a sequence of at least one noise level. "
+            "Pass sigmas=[0.1], for instance."
+        )
     for sigma in sigmas:
         check_sigma(sigma)
     noise = standard_noise(x, generator=generator)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_count
+from gahr_lib._checks import check_count, check_generator
 from gahr_lib.analysis.results import Result
 
 __all__ = ["PROBES", "Estimate", "mean_estimate", "root_ratio_estimate", "signs"]
@@ -38,7 +38,9 @@ def signs(
     Without a generator they are the same every time.
     """
     probes, block = check_count(probes, "probes", 2), check_count(block, "block")
-    generator = generator or torch.Generator().manual_seed(0)
+    if generator is None:
+        generator = torch.Generator().manual_seed(0)
+    check_generator(generator)
     for start in range(0, probes, block):
         shape = (min(block, probes - start), *y.shape[1:])
         bits = torch.randint(2, shape, generator=generator, device=generator.device)

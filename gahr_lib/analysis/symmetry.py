@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gahr_lib._checks import number
 from gahr_lib.analysis.derivatives import symmetric_products
 from gahr_lib.analysis.matrix import BLOCK
 from gahr_lib.analysis.probes import PROBES, Estimate, root_ratio_estimate, signs
@@ -18,6 +19,11 @@ def asymmetry(matrix: Tensor) -> float:
     """Return ``||J - J'|| / ||J + J'||``, Frobenius norms: 0 if symmetric, 1 if only one triangle.
 
     A matrix of zeros is symmetric.
+
+    Raises
+    ------
+    ShapeError
+        If the matrix is not square.
     """
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ShapeError(f"The matrix has shape {tuple(matrix.shape)}; expected a square one.")
@@ -53,6 +59,12 @@ def estimate_asymmetry(
     Estimate
         The square root of the ratio of the two means, and its standard error.
 
+    Raises
+    ------
+    ConfigError
+        If there are fewer than 2 probes, the block is not positive, or `generator` is no
+        torch.Generator; and what `jacobian_product` raises.
+
     References
     ----------
     The estimator is that of Hutchinson, 1990, for the traces of (J - J')'(J - J') and
@@ -81,8 +93,15 @@ def homogeneity_error(
         See `jacobian_product`; `y` may hold several images, and sigma is not scaled.
     scale
         The factor c > 0.
+
+    Raises
+    ------
+    ValueRangeError
+        If the factor is not finite and above 0.
+    ConfigError
+        If the denoiser is a network in training mode.
     """
-    if not 0 < scale < float("inf"):
+    if not 0 < number(scale) < float("inf"):
         raise ValueRangeError(f"scale is {scale!r}; expected a finite factor above 0.")
     check_evaluating(denoiser)
     scaled = scale * denoiser(y, sigma)

@@ -31,9 +31,9 @@ def model_variance(
     """Return how much two denoisers differ on equal noisy images: half their squared difference.
 
     If the two were trained alike on independent sets, this is on average the variance of the
-    denoiser over training sets, the part of its error that more training images would remove, in
-    the units of the error. The same measure for two networks of one training set and two seeds
-    shows how much of it is due to training itself.
+    denoiser over training sets and seeds, in the units of the error: the part of the error that the
+    mean of many such denoisers would not have. The same measure for two networks of one training
+    set and two seeds shows how much of it is due to training itself.
 
     Parameters
     ----------

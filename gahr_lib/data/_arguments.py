@@ -6,7 +6,7 @@ from typing import SupportsFloat, SupportsIndex
 
 import torch
 
-from gahr_lib._checks import check_whole
+from gahr_lib._checks import check_whole, number
 from gahr_lib.errors import ConfigError, ShapeError, ValueRangeError
 
 # Below this side the smallest disc, a sixteenth of the side, is thinner than its own soft edge.
@@ -29,16 +29,6 @@ def check_size(size: SupportsIndex) -> int:
     return side
 
 
-def check_generator(generator: torch.Generator) -> torch.Generator:
-    """Return the source of randomness, or raise `ConfigError` unless it is a torch generator."""
-    if not isinstance(generator, torch.Generator):
-        raise ConfigError(
-            f"generator is {generator!r}; expected a torch.Generator, because no function here "
-            "draws from the global state. Pass generator=torch.Generator().manual_seed(0)."
-        )
-    return generator
-
-
 def check_dtype(dtype: torch.dtype) -> torch.dtype:
     """Return the type of the images, or raise `ConfigError` unless it is a real floating one."""
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
@@ -51,16 +41,13 @@ def check_dtype(dtype: torch.dtype) -> torch.dtype:
 
 def check_number(value: SupportsFloat, name: str, *, at_least: float) -> float:
     """Return a finite number that is not below `at_least`, or raise `ValueRangeError`."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueRangeError(f"{name} is {value!r}; expected one number.") from error
-    if not math.isfinite(number) or number < at_least:
+    checked = number(value)
+    if not at_least <= checked < math.inf:
         raise ValueRangeError(
-            f"{name} is {number}; expected a finite number, {at_least:g} or more. "
+            f"{name} is {value!r}; expected one number, finite and {at_least:g} or more. "
             f"Pass {name}={max(at_least, 2.0):g}, for instance."
         )
-    return number
+    return checked
 
 
 def chunks(n: int, pixels: int, device: torch.device) -> Iterator[slice]:

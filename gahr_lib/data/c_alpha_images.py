@@ -21,10 +21,9 @@ import math
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_count
+from gahr_lib._checks import check_count, check_generator
 from gahr_lib.data._arguments import (
     check_dtype,
-    check_generator,
     check_number,
     check_size,
     chunks,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_count
-from gahr_lib.data._arguments import check_dtype, check_generator, check_size, chunks
+from gahr_lib._checks import check_count, check_generator
+from gahr_lib.data._arguments import check_dtype, check_size, chunks
 from gahr_lib.errors import ShapeError, ValueRangeError
 
 __all__ = ["DiscParameters", "discs", "draw_disc_parameters", "render_discs"]

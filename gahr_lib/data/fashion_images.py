@@ -6,6 +6,7 @@ other 30,000 half B. The first images of A, B and the test set travel with the p
 read from a folder of this machine or downloaded once.
 """
 
+import contextlib
 import functools
 import os
 from pathlib import Path
@@ -117,8 +118,9 @@ def _whole(split: str, folder: str | Path | None) -> NDArray[np.uint8]:
         path = _find(Path(folder), split)
         if path is None:
             raise DataFileError(
-                f"There is no {_FILES[split]} or {_FILES[split]}.gz in {folder}; expected the idx "
-                "files of Fashion-MNIST. Name their folder, or none to have them downloaded."
+                f"There is no {_FILES[split]} or {_FILES[split]}.gz in {folder} that can be read; "
+                "expected the idx files of Fashion-MNIST. Name their folder, or none to have them "
+                "downloaded."
             )
     else:
         path = _find(_SYSTEM_FOLDER, split) or _download(split)
@@ -132,7 +134,11 @@ def _read_cached(path: Path, sha256: str | None) -> NDArray[np.uint8]:
 
 def _find(folder: Path, split: str) -> Path | None:
     candidates = (folder / f"{_FILES[split]}.gz", folder / _FILES[split])
-    return next((path for path in candidates if path.is_file()), None)
+    for path in candidates:
+        with contextlib.suppress(PermissionError):  # which Python raises up to 3.13
+            if path.is_file():
+                return path
+    return None
 
 
 def _download(split: str, base_url: str = _DOWNLOAD, cache: Path | None = None) -> Path:

@@ -1,4 +1,4 @@
-"""Reading and writing the idx format of MNIST and its relatives, with every fault found out."""
+"""Reading the idx format of MNIST and its relatives, with every fault found out."""
 
 import gzip
 import hashlib
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gahr_lib.errors import DataFileError
 
-__all__ = ["read_idx_images", "write_idx_images"]
+__all__ = ["read_idx_images"]
 
 _MAGIC = b"\x00\x00\x08\x03"  # unsigned bytes, three dimensions
 _HEADER = 16  # magic, then three big-endian 32-bit sizes: images, rows, columns
@@ -52,10 +52,11 @@ def read_idx_images(path: str | Path, *, sha256: str | None = None) -> NDArray[n
     # Zeros in the place of a header that is cut short: the length then does not fit either.
     header = content[4:_HEADER].ljust(_HEADER - 4, b"\x00")
     shape = tuple(int(size) for size in np.frombuffer(header, dtype=">u4"))
-    if len(content) != _HEADER + math.prod(shape):
+    pixels = math.prod(shape)
+    if not pixels or len(content) != _HEADER + pixels:
         raise DataFileError(
             f"{path} holds {len(content)} bytes, which is not what its header promises: "
-            f"{shape} images of one byte a pixel. It is cut short or damaged. {remedy}"
+            f"{shape} images of one byte a pixel. It is cut short, damaged or empty. {remedy}"
         )
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise DataFileError(
@@ -63,21 +64,3 @@ def read_idx_images(path: str | Path, *, sha256: str | None = None) -> NDArray[n
             f"{sha256}. {remedy}"
         )
     return np.frombuffer(content, dtype=np.uint8, offset=_HEADER).reshape(shape)
-
-
-def write_idx_images(path: str | Path, images: NDArray[np.uint8]) -> None:
-    """Write images (n, rows, columns), bytes, as a gzipped idx file: the same file every time.
-
-    Raises
-    ------
-    DataFileError
-        If the images are not bytes in three dimensions.
-    """
-    if images.ndim != 3 or images.dtype != np.uint8:
-        raise DataFileError(
-            f"The images have shape {images.shape} and type {images.dtype}; expected bytes in "
-            "three dimensions, (n, rows, columns). Multiply intensities by 255 and round them."
-        )
-    header = _MAGIC + np.asarray(images.shape, dtype=">u4").tobytes()
-    content = header + images.tobytes()
-    Path(path).write_bytes(gzip.compress(content, compresslevel=9, mtime=0))

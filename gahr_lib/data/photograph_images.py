@@ -35,8 +35,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from gahr_lib._checks import check_count
-from gahr_lib.data._arguments import check_generator, check_size, chunks
+from gahr_lib._checks import check_count, check_generator
+from gahr_lib.data._arguments import check_size, chunks
 from gahr_lib.errors import ConfigError, DataFileError, ShapeError
 
 __all__ = ["photograph", "photographs"]

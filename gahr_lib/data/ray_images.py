@@ -12,8 +12,8 @@ from typing import SupportsIndex
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_count, check_images
-from gahr_lib.data._arguments import check_dtype, check_generator, check_size
+from gahr_lib._checks import check_count, check_generator, check_images
+from gahr_lib.data._arguments import check_dtype, check_size
 from gahr_lib.errors import ShapeError, ValueRangeError
 
 __all__ = ["check_template", "lit_ball", "ray"]

@@ -15,8 +15,8 @@ import math
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_count, check_whole
-from gahr_lib.data._arguments import check_dtype, check_generator, check_size
+from gahr_lib._checks import check_count, check_generator, check_whole
+from gahr_lib.data._arguments import check_dtype, check_size
 from gahr_lib.errors import ConfigError, ValueRangeError
 
 __all__ = ["check_amplitudes", "sinusoid_plane", "sinusoids"]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_count
+from gahr_lib._checks import check_count, check_generator, number
 from gahr_lib.errors import ConfigError, ShapeError
 from gahr_lib.inverse_problems.problem import InverseProblem
 from gahr_lib.sampling._noise_streams import Shape, check_shape
@@ -261,10 +261,12 @@ def _cosines(side: int) -> Tensor:
 
 def _random_subset(size: int, fraction: float, generator: torch.Generator | None) -> Tensor:
     _check_fraction(fraction)
+    if generator is not None:
+        check_generator(generator)
     kept = max(1, round(fraction * size))
     return torch.randperm(size, generator=generator)[:kept].sort().values
 
 
 def _check_fraction(fraction: float) -> None:
-    if not 0 < fraction <= 1:
+    if not 0 < number(fraction) <= 1:
         raise ConfigError(f"fraction is {fraction!r}; expected a number in (0, 1].")

@@ -9,14 +9,21 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_count, check_images, sigma_per_image
+from gahr_lib._checks import check_count, check_images, number, sigma_per_image
 from gahr_lib.errors import ConfigError, ShapeError
 from gahr_lib.models.base import Denoiser
 
-__all__ = ["OracleShrinkage", "Shrinkage"]
+__all__ = ["OracleShrinkage", "Shrinkage", "usual_threshold"]
 
 # In units of sigma: where each rule does well on natural and on piecewise smooth images.
 _USUAL_THRESHOLDS = {"hard": 3.0, "soft": 1.5}
+
+
+def usual_threshold(rule: Literal["hard", "soft"]) -> float:
+    """Return the threshold that suits a rule, or raise `ConfigError` if there is no such rule."""
+    if rule not in _USUAL_THRESHOLDS:
+        raise ConfigError(f"The rule is {rule!r}; expected 'hard' or 'soft'.")
+    return _USUAL_THRESHOLDS[rule]
 
 
 class Shrinkage(Denoiser):
@@ -52,13 +59,10 @@ class Shrinkage(Denoiser):
         cycle_spins: int,
     ) -> None:
         super().__init__()
-        if rule not in ("hard", "soft"):
-            raise ConfigError(f"The rule is {rule!r}; expected 'hard' or 'soft'.")
+        usual = usual_threshold(rule)
         if threshold is None:
-            threshold = _USUAL_THRESHOLDS[rule]
-        if threshold != "universal" and (
-            isinstance(threshold, str) or not 0 <= threshold < math.inf
-        ):
+            threshold = usual
+        if threshold != "universal" and not 0 <= number(threshold) < math.inf:
             raise ConfigError(
                 f"threshold is {threshold!r}; expected a number of sigmas >= 0, or 'universal'."
             )

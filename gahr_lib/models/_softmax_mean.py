@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gahr_lib._checks import one_value
+
 __all__ = ["Blocks", "posterior_mean", "with_norms"]
 
 # Given a dtype, yields blocks of points as `with_norms` returns them, (n, p + 1), and their values,
@@ -120,11 +122,9 @@ class _SoftmaxMean(torch.autograd.Function):
 
 def _few_heard(matters: Tensor) -> Tensor | None:
     """Return which points (n,) matter to any query, given (M, n); None if they are not few."""
-    try:
-        heard = matters.any(0)
-        return heard if 2 * int(heard.sum()) < len(heard) else None
-    except RuntimeError:
-        return None  # under vmap there is no one answer
+    heard = matters.any(0)
+    count = one_value(heard.sum())
+    return heard if count is not None and 2 * count < len(heard) else None
 
 
 def _rounding(exponents: Tensor, points: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_count, check_images, sigma_per_image
+from gahr_lib._checks import check_count, check_images, one_value, sigma_per_image
 from gahr_lib.errors import ShapeError
 from gahr_lib.models.base import Denoiser
 
@@ -113,9 +113,8 @@ class TrainingSetDenoiser(Denoiser):
         levels = sigma_per_image(sigma, y.to(torch.promote_types(y.dtype, torch.float32)))
         levels = levels.clamp(min=_LEAST_SIGMA)
         least = float(levels.detach().min())
-        try:
-            energy = float((y.detach() - self.centre).square().mean((1, 2, 3)).max())
-        except RuntimeError:  # under vmap there is no one value
+        energy = one_value((y.detach() - self.centre).square().mean((1, 2, 3)).max())
+        if energy is None:
             energy = self._energy + least**2
         rounding = numbers * math.sqrt(self._energy * energy) / least**2
         if rounding * torch.finfo(levels.dtype).eps > _TOLERANCE:

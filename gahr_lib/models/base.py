@@ -8,8 +8,8 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from gahr_lib._checks import check_images, check_sigma
-from gahr_lib.errors import ConfigError, ShapeError, SigmaError, ValueRangeError
+from gahr_lib._checks import check_images, check_same_dtype, check_sigma, check_vectors
+from gahr_lib.errors import ConfigError, ShapeError, SigmaError
 
 __all__ = ["Activation", "Denoiser", "ResidualNetwork", "check_evaluating"]
 
@@ -79,15 +79,11 @@ class Denoiser(nn.Module, ABC):
         if y.shape[-2] % self.stride or y.shape[-1] % self.stride:
             raise ShapeError(
                 f"{name} has shape {tuple(y.shape)}; expected sides that are multiples of "
-                f"{self.stride} pixels, because the network halves them. "
-                "Crop or pad the images, or use a network with fewer blocks."
+                f"{self.stride} pixels, as {type(self).__name__} needs. Crop or pad the images, "
+                "or use a denoiser that halves them less often."
             )
         own = next(chain(self.parameters(), self.buffers()), y).dtype
-        if y.dtype != own and not torch.is_autocast_enabled(y.device.type):
-            raise ValueRangeError(
-                f"{name} has dtype {y.dtype}; expected that of the denoiser, {own}. "
-                f"Convert it with {name}.to({own})."
-            )
+        check_same_dtype(y, own, name, "the denoiser")
 
     @abstractmethod
     def denoise(self, y: Tensor, sigma: float | Tensor | None) -> Tensor:
@@ -131,7 +127,8 @@ class ResidualNetwork(Denoiser):
         Raises
         ------
         ShapeError, ValueRangeError
-            If `y` is not one image that the network takes.
+            If `y` is not one image that the network takes; and by the map, if the vectors are not
+            of its size and dtype.
         ConfigError
             If the network is in training mode.
         """
@@ -154,6 +151,7 @@ class ResidualNetwork(Denoiser):
         linear = self._without_biases()
 
         def jacobian_times(v: Tensor) -> Tensor:
+            check_vectors(v, y)
             remaining = iter(masks)
             return v - linear.residual(v, lambda x: x * next(remaining))
 

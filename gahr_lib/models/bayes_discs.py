@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_count, sigma_per_image
-from gahr_lib.data._arguments import check_generator, check_size, chunks
+from gahr_lib._checks import check_count, check_generator, sigma_per_image
+from gahr_lib.data._arguments import check_size, chunks
 from gahr_lib.errors import SigmaError
 from gahr_lib.models._disc_search import (
     Geometries,

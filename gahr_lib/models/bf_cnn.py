@@ -37,7 +37,8 @@ class BFCNN(ResidualNetwork):
     Raises
     ------
     ConfigError
-        If a number is not whole or too small, or a switch is not a bool.
+        If a number is not whole or too small, a switch is not a bool, or `generator` is no
+        torch.Generator.
 
     References
     ----------

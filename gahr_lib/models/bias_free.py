@@ -8,6 +8,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from gahr_lib._checks import check_generator
+
 __all__ = ["BiasFreeBatchNorm", "convolution", "transposed_convolution"]
 
 
@@ -57,6 +59,10 @@ def _channel_variance(x: Tensor) -> Tensor:
 
     Both moments are matrix products with a row of ones: in channels-last memory this is several
     times faster on a CPU than `Tensor.var`, which was a fifth of the training time.
+
+    In single precision the difference of the moments has a relative error that grows with the
+    square of r, the mean over the standard deviation: below 0.1 % at r = 4, 1 % at r = 10 and 40 %
+    at r = 100. In the trained networks of the package r is below 5 in every channel.
     """
     pixels = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
     averaging = pixels.new_full((1, len(pixels)), 1 / len(pixels))
@@ -94,6 +100,8 @@ def transposed_convolution(
 
 
 def _initialize(layer: nn.Conv2d | nn.ConvTranspose2d, generator: torch.Generator | None) -> None:
+    if generator is not None:
+        check_generator(generator)
     # PyTorch's own default for convolutions; skip_init and this call keep the draw away from the
     # global random state.
     nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)

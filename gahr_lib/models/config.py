@@ -49,7 +49,8 @@ def build_network(
     Raises
     ------
     ConfigError
-        If the architecture is unknown, or a number or a switch does not fit it.
+        If the architecture is unknown, a number or a switch does not fit it, or `generator` is no
+        torch.Generator.
     """
     size = {"channels": config.channels, "width": config.width}
     match config.architecture:

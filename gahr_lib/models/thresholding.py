@@ -1,13 +1,15 @@
 """Thresholding of coefficients in an orthonormal basis, as a denoiser."""
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from gahr_lib import bases
-from gahr_lib._checks import check_images, sigma_per_image
-from gahr_lib.errors import ConfigError, ShapeError
+from gahr_lib._checks import check_images, number, sigma_per_image
+from gahr_lib.errors import ConfigError, ShapeError, ValueRangeError
+from gahr_lib.models._shrinkage import usual_threshold
 from gahr_lib.models.base import Denoiser
 
 __all__ = ["BasisThresholding"]
@@ -24,12 +26,14 @@ class BasisThresholding(Denoiser):
         "hard" keeps coefficients beyond the threshold as they are; "soft" also moves them towards
         zero by the threshold, which makes the denoiser continuous.
     threshold
-        In units of sigma. Near 3 suits hard thresholding, near 1.5 soft.
+        In units of sigma; None for 1.5 if soft and 3 if hard.
 
     Raises
     ------
     ShapeError
         If the basis is not complete.
+    ValueRangeError
+        If it is not orthonormal.
     ConfigError
         If the rule is unknown or the threshold negative.
 
@@ -42,7 +46,11 @@ class BasisThresholding(Denoiser):
     basis: Tensor
 
     def __init__(
-        self, basis: Tensor, *, rule: Literal["hard", "soft"] = "hard", threshold: float = 3.0
+        self,
+        basis: Tensor,
+        *,
+        rule: Literal["hard", "soft"] = "hard",
+        threshold: float | None = None,
     ) -> None:
         super().__init__()
         check_images(basis, "basis")
@@ -51,9 +59,11 @@ class BasisThresholding(Denoiser):
                 f"The basis has {len(basis)} vectors of {basis[0].numel()} numbers; expected as "
                 "many vectors as numbers, a complete basis of the images."
             )
-        if rule not in ("hard", "soft"):
-            raise ConfigError(f"The rule is {rule!r}; expected 'hard' or 'soft'.")
-        if not 0 <= threshold < float("inf"):
+        _check_orthonormal(basis)
+        usual = usual_threshold(rule)
+        if threshold is None:
+            threshold = usual
+        if not 0 <= number(threshold) < math.inf:
             raise ConfigError(f"threshold is {threshold!r}; expected a number of sigmas >= 0.")
         self.register_buffer("basis", basis)
         self.channels = basis.shape[1]
@@ -69,3 +79,16 @@ class BasisThresholding(Denoiser):
         if self.rule == "soft":
             kept = kept - t * kept.sign()
         return bases.synthesize(self.basis, kept)
+
+
+def _check_orthonormal(basis: Tensor) -> None:
+    """Raise `ValueRangeError` unless a complete basis gives coefficients back as they were."""
+    vectors = basis.detach().flatten(1)
+    # A few random coefficients tell, and cost less than the products of all pairs of vectors.
+    random = torch.randn(8, len(vectors), generator=torch.Generator().manual_seed(0)).to(vectors)
+    error = float((random @ vectors @ vectors.T - random).abs().max())
+    if not error < max(1e-3, 100 * torch.finfo(vectors.dtype).eps):
+        raise ValueRangeError(
+            f"The basis gives coefficients back with errors up to {error:.2g}; expected vectors of "
+            "norm 1, each at a right angle to all others. Make them so with torch.linalg.qr."
+        )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
-from gahr_lib._checks import check_count
+from gahr_lib._checks import check_count, check_generator, check_vectors
 from gahr_lib.errors import ConfigError, ShapeError
 from gahr_lib.models._training_set import check_image_shape
 from gahr_lib.models.base import Activation, ResidualNetwork, check_evaluating
@@ -45,7 +45,8 @@ class PatchTransformer(ResidualNetwork):
     Raises
     ------
     ConfigError
-        If a number is not positive, or does not divide what it has to.
+        If a number is not positive, or does not divide what it has to, or `generator` is no
+        torch.Generator.
 
     References
     ----------
@@ -67,17 +68,19 @@ class PatchTransformer(ResidualNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        channels, height, rows = image_shape
+        channels, height, columns = image_shape
         self.image_shape = image_shape
         self.channels = check_count(channels, "channels")
         self.patch = patch = check_count(patch, "patch")
         width, heads = check_count(width, "width"), check_count(heads, "heads")
-        if height % patch or rows % patch or width % heads:
+        if generator is not None:
+            check_generator(generator)
+        if height % patch or columns % patch or width % heads:
             raise ConfigError(
-                f"Patches of {patch} and {heads} heads do not divide images of {height}x{rows} "
+                f"Patches of {patch} and {heads} heads do not divide images of {height}x{columns} "
                 f"and tokens of {width}; expected that they do. Change one of them."
             )
-        tokens, numbers = height * rows // patch**2, channels * patch**2
+        tokens, numbers = height * columns // patch**2, channels * patch**2
         self.enter = _linear(numbers, width)
         self.places = nn.Parameter(torch.empty(tokens, width))
         self.layers = nn.ModuleList(
@@ -125,6 +128,7 @@ class PatchTransformer(ResidualNetwork):
             )
 
         def jacobian_times(v: Tensor) -> Tensor:
+            check_vectors(v, y)
             with torch.enable_grad():
                 x = y.detach().expand_as(v).clone().requires_grad_()
                 u = torch.zeros_like(v, requires_grad=True)

@@ -36,7 +36,8 @@ class UNet(ResidualNetwork):
     Raises
     ------
     ConfigError
-        If a number is not a positive integer, or `bias` is not a bool.
+        If a number is not a positive integer, `bias` is not a bool, or `generator` is no
+        torch.Generator.
 
     References
     ----------

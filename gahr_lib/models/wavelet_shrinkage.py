@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gahr_lib._checks import check_count
-from gahr_lib.errors import ConfigError, ShapeError
+from gahr_lib.bases import check_wavelet
+from gahr_lib.errors import ShapeError
 from gahr_lib.models._shrinkage import Shrinkage
 
 __all__ = ["WaveletShrinkage"]
@@ -62,17 +63,8 @@ class WaveletShrinkage(Shrinkage):
         cycle_spins: int = 1,
         levels: int | None = None,
     ) -> None:
-        import pywt
-
         super().__init__(rule, threshold, cycle_spins)
-        # PyWavelets calls dmey orthogonal, but its filters are cut short and miss that by 0.01.
-        known = set(pywt.wavelist(kind="discrete")) - {"dmey"}
-        if wavelet not in known or not pywt.Wavelet(wavelet).orthogonal:
-            raise ConfigError(
-                f"The wavelet is {wavelet!r}; expected an orthogonal one of PyWavelets, such as "
-                "'haar', 'db2' or 'sym4'."
-            )
-        self.wavelet = wavelet
+        self.wavelet = check_wavelet(wavelet)
         self.levels = None if levels is None else check_count(levels, "levels")
 
     def check_input(self, y: Tensor, name: str = "y") -> None:

@@ -6,7 +6,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from gahr_lib._checks import check_count
+from gahr_lib._checks import check_count, check_generator
 from gahr_lib.errors import ConfigError, ShapeError
 
 Shape = tuple[int, int, int]
@@ -31,7 +31,7 @@ class NoiseStreams:
     Raises
     ------
     ConfigError
-        If n is not positive, or the shape is unknown.
+        If n is not positive, the shape is unknown, or `generator` is no torch.Generator.
     ShapeError
         If the shape is not (C, H, W).
     """
@@ -52,7 +52,7 @@ class NoiseStreams:
         module = denoiser if isinstance(denoiser, nn.Module) else nn.Module()
         tensors = (t for t in chain(module.parameters(), module.buffers()) if t.is_floating_point())
         self._like = next(tensors, torch.empty(0))
-        device = generator.device if generator is not None else "cpu"
+        device = "cpu" if generator is None else check_generator(generator).device
         seeds = torch.randint(2**62, (n,), generator=generator, device=device).tolist()
         self._streams = [torch.Generator().manual_seed(seed) for seed in seeds]
 

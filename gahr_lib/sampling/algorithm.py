@@ -62,6 +62,8 @@ def sample_steps(
     A schedule in the place of the settings tells the denoiser sigma, and all images follow it to
     its end. They start from the same noise, times its first sigma.
 
+    Nothing happens before the first step is asked for; an error in the arguments comes with it.
+
     Parameters
     ----------
     denoiser
@@ -88,7 +90,8 @@ def sample_steps(
     Raises
     ------
     ConfigError
-        If n is not positive, the shape is unknown, or the denoiser is in training mode.
+        If n is not positive, the shape is unknown, `generator` is no torch.Generator, or the
+        denoiser is in training mode.
     ShapeError
         If the shape is not one of images, or the denoiser returns another one.
     SigmaError

@@ -1,5 +1,6 @@
 """How the sampler moves: the settings of Algorithm 1, and what its loop asks of any settings."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -8,8 +9,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_count
+from gahr_lib._checks import check_count, number
 from gahr_lib.errors import ConfigError
+from gahr_lib.models.base import check_switch
 
 __all__ = ["SETTINGS", "Pace", "SampleConfig"]
 
@@ -82,14 +84,15 @@ class SampleConfig:
         """Refuse settings for which the loop cannot end."""
         for name in ("h0", "beta"):
             value = getattr(self, name)
-            if not 0 < value <= 1:
+            if not 0 < number(value) <= 1:
                 raise ConfigError(f"{name} is {value!r}; expected a number in (0, 1].")
-        if not 0 < self.sigma_inf < self.sigma_0 < float("inf"):
+        check_switch(self.ramp, "ramp")
+        if not 0 < number(self.sigma_inf) < number(self.sigma_0) < math.inf:
             raise ConfigError(
                 f"sigma_inf is {self.sigma_inf!r} and sigma_0 is {self.sigma_0!r}; expected "
                 "0 < sigma_inf < sigma_0, since sampling goes from much noise to little."
             )
-        if not abs(self.mean) < float("inf"):
+        if not abs(number(self.mean)) < math.inf:
             raise ConfigError(f"mean is {self.mean!r}; expected a finite intensity.")
         check_count(self.max_steps, "max_steps")
 

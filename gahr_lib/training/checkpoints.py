@@ -1,6 +1,5 @@
 """Checkpoints: written so that there is always a whole one, read without running what they hold."""
 
-import contextlib
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import torch
 
+from gahr_lib._files import whole_or_none
 from gahr_lib.errors import TrainingError
 from gahr_lib.training.config import TrainConfig
 
@@ -22,16 +22,12 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
     TrainingError
         If it cannot be written; nothing half-written is left.
     """
-    partial = path.with_name(path.name + ".partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(content, partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())  # or a power cut could leave the new name without its content
-        partial.replace(path)
+        with whole_or_none(path) as partial:
+            torch.save(content, partial)
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())  # or a power cut could leave the name without its content
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        with contextlib.suppress(OSError):
-            partial.unlink()
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TrainingError(
             f"The checkpoint {path} could not be written ({reason}). An older one is untouched. "

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gahr_lib._checks import check_count
+from gahr_lib._checks import check_count, check_generator, number
 from gahr_lib.errors import ConfigError
 
 __all__ = ["TrainConfig", "draw_sigmas"]
@@ -60,12 +60,12 @@ class TrainConfig:
             # As an int, because checkpoints and cards hold no integers of NumPy.
             object.__setattr__(self, name, check_count(getattr(self, name), name, least))
         for name in ("learning_rate", "sigma_power"):
-            if not 0 < getattr(self, name) < math.inf:
+            if not 0 < number(getattr(self, name)) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; expected a number > 0.")
         for name in ("sigma_min", "weight_power"):
-            if not 0 <= getattr(self, name) < math.inf:
+            if not 0 <= number(getattr(self, name)) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; expected a number >= 0.")
-        if not 0 <= self.average < 1:
+        if not 0 <= number(self.average) < 1:
             raise ConfigError(f"average is {self.average!r}; expected a decay in [0, 1).")
         if self.optimizer not in ("muon", "adam"):
             raise ConfigError(f"optimizer is {self.optimizer!r}; expected 'muon' or 'adam'.")
@@ -86,6 +86,13 @@ class TrainConfig:
 
 
 def draw_sigmas(n: int, config: TrainConfig, *, generator: torch.Generator) -> Tensor:
-    """Return `n` noise levels from the training distribution, (n, 1, 1, 1)."""
-    u = torch.rand((n, 1, 1, 1), generator=generator, device=generator.device)
+    """Return `n` noise levels from the training distribution, (n, 1, 1, 1).
+
+    Raises
+    ------
+    ConfigError
+        If `n` is not positive, or `generator` is no torch.Generator.
+    """
+    n, device = check_count(n, "n"), check_generator(generator).device
+    u = torch.rand((n, 1, 1, 1), generator=generator, device=device)
     return u**config.sigma_power + config.sigma_min

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from gahr_lib.errors import ConfigError, TrainingError
+from gahr_lib._checks import check_generator
+from gahr_lib.errors import ConfigError, ShapeError, TrainingError
 from gahr_lib.models import ResidualNetwork
 from gahr_lib.noise import standard_noise
 from gahr_lib.training.checkpoints import read_checkpoint, write_checkpoint
@@ -106,6 +107,8 @@ def train(
 ) -> Iterator[TrainState]:
     """Train a copy of a network to remove noise of every level; yield the state after each step.
 
+    Nothing happens before the first step is asked for; an error in the arguments comes with it.
+
     Parameters
     ----------
     network
@@ -135,9 +138,10 @@ def train(
     Raises
     ------
     ConfigError
-        If the batch cannot be divided among the processes, or all weights are constants.
+        If the batch cannot be divided among the processes, all weights are constants, or
+        `generator` is no torch.Generator.
     ShapeError, ValueRangeError
-        If `images` are not a batch of images.
+        If `images` are not a batch of images, or the function draws another number of them.
     TrainingError
         If the checkpoint is damaged or belongs to another run, or the loss is not finite.
 
@@ -145,6 +149,7 @@ def train(
     ----------
     The paper, section 2 and appendix A; see the module for what differs.
     """
+    check_generator(generator)
     if not callable(images):
         network.check_input(images, "images")
     # On a CPU, convolutions with few channels are fastest when the channels lie together.
@@ -211,6 +216,11 @@ def _draw_batch(
     if callable(images):
         drawn = images(n, generator)
         network.check_input(drawn, "the drawn batch")
+        if len(drawn) != n:
+            raise ShapeError(
+                f"The drawn batch has {len(drawn)} images; expected {n}, as many as were asked "
+                "for. Let the function draw(n, generator) return n images."
+            )
         return drawn
     drawn = torch.randint(len(images), (n,), generator=generator, device=generator.device)
     return images[drawn.to(images.device)]

@@ -153,6 +153,37 @@ def test_a_denoiser_without_a_derivative_is_named(
         product(denoiser, Y)(vectors(2, Y))
 
 
+class OneAtATime(Denoiser):
+    """A denoiser with an error of its own, which has nothing to do with derivatives."""
+
+    def denoise(self, y: Tensor, sigma: float | Tensor | None) -> Tensor:
+        if len(y) > 1:
+            raise RuntimeError("one image at a time")
+        return y / 2
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_an_error_of_the_denoisers_own_is_not_explained_by_derivatives(
+    product: Callable[..., Any],
+) -> None:
+    times = product(OneAtATime(), Y)
+    times(vectors(1, Y))
+    with pytest.raises(RuntimeError, match="one image at a time") as caught:
+        times(vectors(2, Y))
+    assert not isinstance(caught.value, GahrError)
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+@pytest.mark.parametrize("name", ["unet-2", "transformer", "on-device", "soft-wavelet"])
+def test_the_map_takes_no_vectors_of_another_kind(product: Callable[..., Any], name: str) -> None:
+    times = product(DENOISERS[name](), Y.float(), sigma=0.1)
+    for v in (torch.zeros(2, 1, 1, 1), torch.zeros(2, 1, 8, 9), torch.zeros(1, 8, 8)):
+        with pytest.raises(ShapeError, match=r"expected a block of vectors .*\(K, 1, 8, 8\)"):
+            times(v)
+    with pytest.raises(ValueRangeError, match="float64; expected that of the image"):
+        times(vectors(2, Y))
+
+
 @pytest.mark.parametrize("product", PRODUCTS)
 @pytest.mark.parametrize("bad", BAD_IMAGES)
 def test_bad_images_are_refused(product: Callable[..., Any], bad: str) -> None:

@@ -78,6 +78,12 @@ def test_a_curve_without_levels_is_refused() -> None:
         psnr_curve(identity, X, [], generator=seeded())
 
 
+@pytest.mark.parametrize("sigmas", [0.1, torch.tensor(0.1), None])
+def test_a_number_is_no_sequence_of_levels(sigmas: object) -> None:
+    with pytest.raises(ConfigError, match=r"expected a sequence.*sigmas=\[0.1\]"):
+        psnr_curve(identity, X, sigmas, generator=seeded())  # type: ignore[arg-type]
+
+
 def test_one_bad_level_is_enough_to_refuse() -> None:
     with pytest.raises(SigmaError, match="not negative"):
         psnr_curve(identity, X, [0.1, -0.1], generator=seeded())

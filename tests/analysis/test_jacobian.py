@@ -228,7 +228,7 @@ def test_more_vectors_than_there_are_cannot_be_kept(kept: int) -> None:
         basis.shrink(Y[..., :4, :4], kept=kept)
 
 
-@pytest.mark.parametrize("k", [0, 17, 65, -1, 2.0, True, "all"])
+@pytest.mark.parametrize("k", [0, 17, 64, 65, -1, 2.0, True, "all"])
 def test_impossible_numbers_of_vectors_are_refused(k: object) -> None:
     denoiser, *_ = wiener_like()
     with pytest.raises(ConfigError, match=r"from 1 to 16.*k=None for all"):

@@ -151,3 +151,26 @@ def test_what_are_no_coefficients_is_refused(
 ) -> None:
     with pytest.raises(error, match="expected"):
         function(clean, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("factors", "error"),
+    [
+        (torch.ones(19), ShapeError),
+        (torch.ones(3), ShapeError),
+        (0.5, ShapeError),
+        (torch.full((20,), np.nan), ValueRangeError),
+        (torch.tensor(np.inf), ValueRangeError),
+        (torch.ones(20, dtype=torch.complex64), ValueRangeError),
+    ],
+)
+def test_what_are_no_factors_is_refused(factors: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"The factors .*expected"):
+        shrinkage_error(CLEAN, factors, 0.3)
+
+
+def test_factors_of_zero_and_one_may_be_bools() -> None:
+    kept = CLEAN.abs() > 0.3
+    torch.testing.assert_close(
+        shrinkage_error(CLEAN, kept, 0.3), shrinkage_error(CLEAN, kept.double(), 0.3)
+    )

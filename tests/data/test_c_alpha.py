@@ -228,6 +228,7 @@ def test_noise_is_left_as_it_was() -> None:
         ({"alpha": math.inf}, ValueRangeError, "finite"),
         ({"alpha": -0.5}, ValueRangeError, "alpha"),
         ({"alpha": "two"}, ValueRangeError, "one number"),
+        ({"alpha": "2"}, ValueRangeError, "one number"),
         ({"alpha": torch.ones(2)}, ValueRangeError, "one number"),
         ({"beta": -1}, ValueRangeError, "beta"),
         ({"period": 0.5}, ValueRangeError, "period"),

@@ -1,6 +1,8 @@
+import contextlib
 import gzip
 import hashlib
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from data.idx_writer import write_idx_images
 from gahr_lib.data import fashion, fashion_images
-from gahr_lib.data.idx_files import read_idx_images, write_idx_images
+from gahr_lib.data.idx_files import read_idx_images
 from gahr_lib.errors import CacheError, ConfigError, DataFileError, DownloadError
 
 pytestmark = pytest.mark.usefixtures("untouched_random_state")
@@ -169,6 +172,18 @@ def test_a_folder_without_the_files_is_refused(small: Path) -> None:
         fashion("train", folder=small)
 
 
+def test_a_folder_that_may_not_be_read_is_refused(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setenv("GAHR_FASHION", str(small))
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(DataFileError, match=r"in .*mine that can be read"):
+        fashion("test", n=5)
+
+
 def test_a_folder_with_another_data_set_is_refused(small: Path) -> None:
     write_idx_images(small / "t10k-images-idx3-ubyte.gz", np.zeros((12, 28, 28), np.uint8))
     with pytest.raises(DataFileError, match="not the expected one"):
@@ -291,14 +306,30 @@ def test_a_cache_folder_that_cannot_be_made_is_named(server: Server, tmp_path: P
     assert server.requests == 0
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+@contextlib.contextmanager
+def ordinary_user() -> Iterator[None]:
+    """Become nobody, if this is root, for whom nothing is read-only."""
+    if os.geteuid() != 0:
+        yield
+        return
+    try:
+        os.setresuid(65534, 65534, 0)  # the last one lets it return
+    except (AttributeError, PermissionError):
+        pytest.skip("root cannot become another user here")
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
 def test_a_read_only_cache_is_named(server: Server, cache: Path) -> None:
-    cache.mkdir(parents=True)
-    cache.chmod(0o500)
-    with pytest.raises(CacheError, match="cannot be written"):
-        download(server, cache)
-    assert not list(cache.iterdir())
-    cache.chmod(0o700)
+    download(server, cache)  # nobody may not be able to import what this imports
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own lets no other user in
+        Path(folder).chmod(0o555)
+        with ordinary_user(), pytest.raises(CacheError, match="cannot be written"):
+            download(server, Path(folder))
+        assert not list(Path(folder).iterdir())
+        Path(folder).chmod(0o700)
 
 
 def test_a_cache_without_permission_is_named(

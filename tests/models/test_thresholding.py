@@ -5,8 +5,8 @@ import torch
 from scipy import fft
 
 from gahr_lib.bases import dct_basis, wavelet_basis
-from gahr_lib.errors import ConfigError, ShapeError
-from gahr_lib.models import BasisThresholding
+from gahr_lib.errors import ConfigError, ShapeError, ValueRangeError
+from gahr_lib.models import BasisThresholding, WaveletShrinkage
 from gahr_lib.noise import add_noise
 from helpers import intensities, seeded
 
@@ -79,7 +79,34 @@ def test_unknown_rules_are_refused() -> None:
         BasisThresholding(dct_basis(4, 4), rule="firm")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("threshold", [-1, float("nan"), float("inf")])
+@pytest.mark.parametrize("rule", ["hard", "soft"])
+def test_the_usual_threshold_is_that_of_wavelet_shrinkage(rule: str) -> None:
+    denoiser = BasisThresholding(dct_basis(4, 4), rule=rule)
+    assert denoiser.threshold == WaveletShrinkage(rule=rule).threshold
+    assert denoiser.threshold == {"hard": 3, "soft": 1.5}[rule]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_bases_of_any_precision_are_taken(dtype: torch.dtype) -> None:
+    BasisThresholding(dct_basis(8, 8).to(dtype))
+
+
+@pytest.mark.parametrize(
+    "basis",
+    [
+        torch.ones(16, 1, 4, 4),
+        1.01 * dct_basis(4, 4),
+        torch.cat([dct_basis(4, 4)[:15], dct_basis(4, 4)[:1]]),
+        dct_basis(4, 4) + 0.01 * torch.eye(16).roll(1, 0).reshape(16, 1, 4, 4),
+    ],
+    ids=["constants", "too long", "one vector twice", "askew"],
+)
+def test_a_basis_that_is_not_orthonormal_is_refused(basis: torch.Tensor) -> None:
+    with pytest.raises(ValueRangeError, match=r"expected vectors of norm 1.*linalg\.qr"):
+        BasisThresholding(basis)
+
+
+@pytest.mark.parametrize("threshold", [-1, float("nan"), float("inf"), "2"])
 def test_impossible_thresholds_are_refused(threshold: float) -> None:
     with pytest.raises(ConfigError, match="number of sigmas"):
         BasisThresholding(dct_basis(4, 4), threshold=threshold)

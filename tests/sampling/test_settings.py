@@ -49,11 +49,16 @@ def test_settings_cannot_be_changed() -> None:
         ({"sigma_inf": 0}, "0 < sigma_inf < sigma_0"),
         ({"sigma_0": float("inf")}, "0 < sigma_inf < sigma_0"),
         ({"mean": float("nan")}, "finite intensity"),
+        ({"h0": "0.1"}, "h0 is '0.1'"),
+        ({"beta": None}, "beta is None"),
+        ({"sigma_0": "1"}, "0 < sigma_inf < sigma_0"),
+        ({"mean": None}, "finite intensity"),
+        ({"ramp": "no"}, "ramp is 'no'; expected True or False"),
         ({"max_steps": 0}, "whole number of at least 1"),
         ({"max_steps": 2.5}, "whole number of at least 1"),
     ],
 )
-def test_impossible_settings_are_refused(settings: dict[str, float], words: str) -> None:
+def test_impossible_settings_are_refused(settings: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         SampleConfig(**settings)  # type: ignore[arg-type]
 

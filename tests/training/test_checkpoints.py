@@ -59,7 +59,7 @@ def test_a_new_checkpoint_takes_the_place_of_the_old(tmp_path: Path) -> None:
     assert [state.step for state in run(resume=path)] == [3, 4, 5, 6]
 
 
-def half_written(error: Exception) -> Callable[..., None]:
+def half_written(error: BaseException) -> Callable[..., None]:
     def save(content: object, path: Path) -> None:
         Path(path).write_bytes(b"half of a checkpoint")
         raise error
@@ -77,6 +77,20 @@ def test_an_interrupted_write_leaves_the_old_checkpoint(
     old = path.read_bytes()
     monkeypatch.setattr(torch, "save", half_written(error))
     with pytest.raises(TrainingError, match=r"could not be written.*older one is untouched"):
+        next(states).save(path)
+    assert path.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interruption_leaves_the_old_checkpoint_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.pt"
+    states = train(new_network(), IMAGES, CONFIG, generator=seeded(1))
+    next(states).save(path)
+    old = path.read_bytes()
+    monkeypatch.setattr(torch, "save", half_written(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
         next(states).save(path)
     assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]

@@ -49,6 +49,10 @@ def test_noise_levels_are_powers_of_uniform_numbers() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
+        ({"learning_rate": "0.1"}, "learning_rate is '0.1'"),
+        ({"sigma_power": None}, "sigma_power is None"),
+        ({"sigma_min": "small"}, "sigma_min is 'small'"),
+        ({"average": None}, "average is None"),
         ({"steps": 0}, "steps is 0"),
         ({"steps": 1.5}, "steps is 1.5"),
         ({"batch_size": -1}, "batch_size is -1"),
@@ -66,7 +70,7 @@ def test_noise_levels_are_powers_of_uniform_numbers() -> None:
         ({"schedule": "linear"}, "schedule is 'linear'; expected 'cosine' or 'halving'"),
     ],
 )
-def test_impossible_settings_are_refused(settings: dict[str, float], words: str) -> None:
+def test_impossible_settings_are_refused(settings: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         TrainConfig(**settings)  # type: ignore[arg-type]
 

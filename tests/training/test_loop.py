@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gahr_lib.errors import ConfigError, TrainingError
+from gahr_lib.errors import ConfigError, ShapeError, TrainingError
 from gahr_lib.models import BFCNN, ResidualNetwork, UNet
 from gahr_lib.models.base import Activation
 from gahr_lib.training import TrainConfig, train
@@ -260,6 +260,13 @@ def test_the_loss_of_the_paper_needs_no_smallest_noise() -> None:
 def test_a_trained_network_can_be_trained_on() -> None:
     denoiser = copy.deepcopy(small_unet(1)).requires_grad_(True)
     assert math.isfinite(next(train(denoiser, IMAGES, CONFIG, generator=seeded())).loss)
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_a_function_that_draws_another_number_of_images_is_found_out(count: int) -> None:
+    states = train(new_network(), lambda _, g: fresh(count, g), CONFIG, generator=seeded(1))
+    with pytest.raises(ShapeError, match=rf"has {count} images; expected 4"):
+        next(states)
 
 
 def test_constants_are_not_trained() -> None:
