@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from gahr_lib.errors import ShapeError
 
 __all__ = [
     "COLOURS",
+    "SIGNED",
     "STYLE",
     "bright",
     "identity_line",
@@ -50,6 +52,17 @@ _DASHES: dict[str, Any] = {
     "sky": (0, (4, 1, 1, 1, 1, 1)),
     "black": ":",
 }
+
+SIGNED = LinearSegmentedColormap.from_list(
+    "signed", ["#4393C3", "#A5CCE3", "#FFFFFF", "#E5765F", "#67001F"], N=257
+)
+"""Colours of signed images: mid blue below 0, white at 0, dark red above.
+
+In black and white the two signs stay apart: blue becomes a light grey, red nearly black. Lightness
+falls evenly on both sides, so that twice the value looks twice as strong.
+
+:meta hide-value:
+"""
 
 STYLE: dict[str, Any] = {
     "figure.dpi": 110,
@@ -114,9 +127,10 @@ def show_signed(
     columns: int | None = None,
     size: float = 1.5,
 ) -> Figure:
-    """Draw signed images, such as eigenvectors: white at 0, blue below, red above.
+    """Draw signed images, such as eigenvectors: white at 0, light blue below, dark red above.
 
-    Each is scaled to its own largest value. The arguments are those of `show_images`.
+    The colours are those of `SIGNED`. Each is scaled to its own largest value. The arguments are
+    those of `show_images`.
     """
     batch = _batch(images)
     return _grid(batch, [_signed(image) for image in batch], titles, columns, size)
@@ -226,7 +240,7 @@ def _batch(images: Tensor | Sequence[Tensor]) -> Tensor:
 def _signed(image: Tensor) -> dict[str, Any]:
     # The largest values of an eigenvector are a few pixels; a quantile lets the rest be seen.
     top = float(image.detach().abs().flatten().quantile(0.995)) or 1.0
-    return {"vmin": -top, "vmax": top, "cmap": "RdBu_r"}
+    return {"vmin": -top, "vmax": top, "cmap": SIGNED}
 
 
 def _grid(

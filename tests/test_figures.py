@@ -1,5 +1,8 @@
 """Figures show the numbers they were given, and leave matplotlib as it was."""
 
+import re
+from pathlib import Path
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -55,6 +58,38 @@ def test_rows_have_their_names_and_columns_their_titles():
         figures.show_rows({"first": images, "second": images[:2]})
 
 
+def lightness(colour):
+    """CIE L* of a colour, 0 for black and 100 for white."""
+    channels = np.array(mpl.colors.to_rgb(colour))
+    linear = np.where(channels > 0.04045, ((channels + 0.055) / 1.055) ** 2.4, channels / 12.92)
+    return 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16
+
+
+def test_signs_stay_apart_in_black_and_white():
+    strengths = np.linspace(0, 0.5, 33)
+    below, above = (
+        np.array([lightness(figures.SIGNED(0.5 + sign * s)) for s in strengths]) for sign in (-1, 1)
+    )
+    assert below[0] == above[0] == pytest.approx(100, abs=1e-3)
+    assert (np.diff(below) < 0).all(), "the larger, the darker"
+    assert (np.diff(above) < 0).all()
+    assert below[-1] - above[-1] > 25
+    assert below[-1] < 75
+
+
+def test_signs_of_the_explorers_stay_apart_in_black_and_white():
+    style = (Path(figures.__file__).parent / "widgets" / "explorer.css").read_text("utf-8")
+    colours = [
+        re.findall(rf"--gx-{name}: (#\w+);", style) for name in ("negative", "zero", "positive")
+    ]
+    light, dark, printed = zip(*colours, strict=True)
+    assert printed == light
+    for scheme in (light, dark):
+        negative, zero, positive = (lightness(colour) for colour in scheme)
+        assert abs(positive - negative) > 25
+        assert abs(positive - zero) > abs(negative - zero) > 25
+
+
 def test_signed_images_are_white_at_zero():
     images = torch.randn((2, 1, 6, 6), generator=torch.Generator().manual_seed(0))
     for drawn in pictures(figures.show_signed(images)):
@@ -66,7 +101,7 @@ def test_bases_begin_with_their_image_in_grey():
     images = torch.rand((2, 1, 4, 4), generator=torch.Generator().manual_seed(0))
     vectors = [-torch.ones(3, 1, 4, 4), torch.ones(3, 1, 4, 4)]
     drawn = pictures(figures.show_bases(images, vectors, [str(i) for i in range(8)]))
-    assert [picture.get_cmap().name for picture in drawn] == (["gray"] + ["RdBu_r"] * 3) * 2
+    assert [picture.get_cmap().name for picture in drawn] == (["gray"] + ["signed"] * 3) * 2
     np.testing.assert_array_equal(drawn[4].get_array(), images[1, 0].numpy())
 
 

@@ -49,9 +49,8 @@ def main() -> None:
 
 def show(axes: Axes, image: Tensor, title: str, *, signed: bool = False) -> None:
     top = image.abs().max().item() if signed else 1
-    axes.imshow(
-        image[0, 0], cmap="RdBu_r" if signed else "gray", vmin=-top if signed else 0, vmax=top
-    )
+    cmap = figures.SIGNED if signed else "gray"
+    axes.imshow(image[0, 0], cmap=cmap, vmin=-top if signed else 0, vmax=top)
     axes.set_title(title)
     axes.set_axis_off()
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from gahr_lib import metrics
 from gahr_lib._checks import check_count, check_images
 from gahr_lib.errors import ConfigError, ShapeError
+from gahr_lib.figures import SIGNED
 from gahr_lib.widgets._expansions import Answer, Expansion
 from gahr_lib.widgets._explorer import Explorer, checked_names, png, refuse_others
 
@@ -98,8 +99,8 @@ class ExpansionExplorer(Explorer):
         axes = figure.subplots(1, 5, width_ratios=[1, 1, 1, 1, 1.6])
         pictures = [
             (f"noisy, $\\sigma = {self._shown()[2]:g}$", answer.noisy, "gray"),
-            (f"read, k = {k}", shown.read[k - 1, None], "RdBu_r"),
-            (f"written, k = {k}", shown.written[k - 1, None], "RdBu_r"),
+            (f"read, k = {k}", shown.read[k - 1, None], SIGNED),
+            (f"written, k = {k}", shown.written[k - 1, None], SIGNED),
             (f"sum to k, {self.psnr():.1f} dB", self.partial(), "gray"),
         ]
         for axis, (title, picture, colours) in zip(axes, pictures, strict=False):

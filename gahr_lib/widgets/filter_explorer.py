@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gahr_lib._checks import check_images
 from gahr_lib.errors import ShapeError
+from gahr_lib.figures import SIGNED
 from gahr_lib.noise import standard_noise
 from gahr_lib.widgets import _front_end
 from gahr_lib.widgets._explorer import Explorer, checked_names, checked_sigmas, png, refuse_others
@@ -228,7 +229,7 @@ class FilterExplorer(Explorer):
             # Square roots, as in the page: small weights are too pale to see beside a large one.
             roots = shown.weights.sign() * shown.weights.abs().sqrt()
             largest = max(float(roots.abs().max()), 1e-12)
-            axis.imshow(roots.numpy(), cmap="RdBu_r", vmin=-largest, vmax=largest)
+            axis.imshow(roots.numpy(), cmap=SIGNED, vmin=-largest, vmax=largest)
             axis.set_title(f"{titles[name]}: sum {shown.total:.2f}", fontsize=9)
         for axis in axes[: 3 + len(self.filters())]:
             corner = self.column - 0.5, self.row - 0.5

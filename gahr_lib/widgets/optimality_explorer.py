@@ -12,7 +12,7 @@ from torch import Tensor
 from gahr_lib import metrics
 from gahr_lib._checks import check_count
 from gahr_lib.analysis import rates
-from gahr_lib.figures import COLOURS, identity_line, line
+from gahr_lib.figures import COLOURS, SIGNED, identity_line, line
 from gahr_lib.models import WaveletShrinkage
 from gahr_lib.noise import standard_noise
 from gahr_lib.widgets import _front_end
@@ -175,7 +175,7 @@ class OptimalityExplorer(Explorer):
             )
         ]
         title = f"$e_{{{k}}}$, $\\lambda$ = {float(shown.values[k - 1]):.2f}"
-        pictures.insert(2, (title, vector, {"cmap": "RdBu_r", "vmin": -most, "vmax": most}))
+        pictures.insert(2, (title, vector, {"cmap": SIGNED, "vmin": -most, "vmax": most}))
         for axis, (name, picture, look) in zip(seen.subplots(2, 3).flat, pictures, strict=True):
             axis.imshow(picture[0, 0].numpy(), **look)
             axis.set_title(name, fontsize=8)
