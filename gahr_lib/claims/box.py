@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gahr_lib.claims.claim import STATUSES, Claim
 from gahr_lib.claims.ledger import claims_of
+from gahr_lib.claims.sources import PAPER, pieces
 
 __all__ = ["PaperAndBook", "as_number", "as_text", "paper_and_book"]
 
@@ -55,7 +56,11 @@ class PaperAndBook:
         rows = [names, ["---"] * len(names)]
         for claim in self.claims:
             status = f"{STATUSES[claim.status]} {claim.status}{_reason(claim)}"
-            cells = (claim.sentence, _paper(claim), as_text(claim), status)
+            source = "".join(
+                f"[{text}]({address})" if address else text
+                for text, address in pieces(claim.source)
+            )
+            cells = (claim.sentence, f"{claim.paper} ({source})", as_text(claim), status)
             rows.append([cell.replace("|", "\\|") for cell in cells])
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -63,7 +68,7 @@ class PaperAndBook:
 def paper_and_book(chapter: int) -> PaperAndBook:
     """Return the table of the claims that a chapter shows, for the end of that chapter.
 
-    Each row leads to the cell that shows the claim, and to its entry in the ledger.
+    Each row leads to the cell that shows the claim, to its entry in the ledger, and to its source.
 
     Parameters
     ----------
@@ -111,14 +116,21 @@ def _row(claim: Claim) -> str:
     return (
         f'<tr><th scope="row" style="{_LEFT}; font-weight: normal">'
         f"{html.escape(claim.sentence)}<br>{links}</th>"
-        f'<td style="{_LEFT}">{html.escape(_paper(claim))}</td>'
+        f'<td style="{_LEFT}">{html.escape(claim.paper)} ({_source(claim)})</td>'
         f'<td style="{_LEFT}; white-space: nowrap">{html.escape(as_text(claim))}</td>'
         f'<td style="{_LEFT}">{sign} {claim.status}{html.escape(_reason(claim))}</td></tr>'
     )
 
 
-def _paper(claim: Claim) -> str:
-    return f"{claim.paper} ({claim.source})"
+def _source(claim: Claim) -> str:
+    """Return the source of a claim with links to where it can be read."""
+    parts = []
+    for text, address in pieces(claim.source):
+        shown = html.escape(text)
+        # "figure 4" alone does not say to whoever hears it that the link leads out of the book.
+        label = f' aria-label="{shown} (the paper)"' if address == PAPER else ""
+        parts.append(f'<a href="{address}"{label}>{shown}</a>' if address else shown)
+    return "".join(parts)
 
 
 def _reason(claim: Claim) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from gahr_lib.claims import STATUSES, Claim, PaperAndBook, claims_of, paper_and_book
 from gahr_lib.claims.box import as_number, as_text
+from gahr_lib.claims.sources import PAPER
 from gahr_lib.errors import ConfigError
 
 CLAIM = Claim(
@@ -55,7 +56,16 @@ def test_a_row_says_what_paper_here_status_and_why_and_leads_to_cell_and_ledger(
     assert texts[1:5] == ["Claim", "Paper", "Here", "Status, and why"]
     assert texts[5].startswith("Slope < 1 & falling | somewhere")
     assert texts[6:] == ["0.61 (figure 4)", "−2.50 ± 0.25 dB", "✗ contradicted. <who> knows"]
-    assert page.links == ["#cell-slopes", "../appendix/claims.html#claim-rates-slope"]
+    assert page.links == ["#cell-slopes", "../appendix/claims.html#claim-rates-slope", PAPER]
+
+
+def test_the_source_of_a_claim_is_a_link_that_says_where_it_leads() -> None:
+    other = replace(CLAIM, source="Somebody, arXiv 2412.20292, abstract")
+    of_paper, of_other = (PaperAndBook(4, (claim,))._repr_html_() for claim in (CLAIM, other))
+    assert f'<a href="{PAPER}" aria-label="figure 4 (the paper)">figure 4</a>)' in of_paper
+    address = "https://arxiv.org/abs/2412.20292"
+    assert f'(Somebody, <a href="{address}">arXiv 2412.20292</a>, abstract)' in of_other
+    assert f"0.61 ([figure 4]({PAPER}))" in PaperAndBook(4, (CLAIM,))._repr_markdown_()
 
 
 def test_the_table_has_a_caption_and_its_heads_a_scope() -> None:

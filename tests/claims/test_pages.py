@@ -9,6 +9,7 @@ import pytest
 import claims
 from gahr_lib.claims import CLAIMS, MEASURES, Claim, Measured
 from gahr_lib.claims.pages import Chapter, ledger_page, source_of
+from gahr_lib.claims.sources import PAPER
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "https://host/files"
@@ -46,7 +47,7 @@ def test_an_entry_leads_to_source_test_and_cell() -> None:
         "(claim-topic-name)=\n### topic-name\n",
         "The slope is 2^\\[n\\] \\* x\\_1.",
         "- ✓ **reproduced**\n",
-        "- Paper: 0.61 (figure 4)",
+        f"- Paper: 0.61 ([figure 4]({PAPER}))",
         "- Here: **0.500 ± 0.020 dB**; −∞ to 1 would support the claim",
         "{ref}`cell Slopes <cell-2-slopes>`",
         f"({ADDRESS}/tests/test_claims.py): `pytest tests/test_claims.py -k topic-name`",
