@@ -57,7 +57,8 @@ WAVES = f"""\
 <section id="more"><h2><span class="section-number">1.1. </span>More waves</h2>
 <div class="highlight"><pre>{LONG_LINE}</pre></div>
 <div class="exercise admonition" id="ask"><p class="admonition-title">Exercise 1</p>
-<p>How long is it?</p></div>
+<p>How long is it?</p><details class="hint"><summary>Hint 1</summary><p>Measure it.</p></details>
+<details class="hint"><summary>Hint 2</summary><p>From crest to crest.</p></details></div>
 <div class="solution dropdown admonition" id="solution-1">
 <p class="admonition-title">Solution to <a href="#ask">Exercise 1</a></p><p>Two metres.</p></div>
 <div data-widget><img data-still src="../_images/still.png" alt="A still.">

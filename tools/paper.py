@@ -1,8 +1,8 @@
 """Turn the built site into one long page that is meant for paper; `print_book.py` prints it.
 
 Chapters follow one another in the order of `_toc.yml`, behind a title page and a list of contents.
-What a page folds away stands at the end of the paper: solutions first, then the code of the
-figures, and where either was taken from, the number of its page. Every link between pages of the
+What a page folds away stands at the end of the paper: hints first, then solutions, then the code of
+the figures, and where any was taken from, the number of its page. Every link between pages of the
 book becomes one inside the paper; links to other files lead to where the site is published.
 """
 
@@ -57,8 +57,8 @@ def assemble(site: Path, toc: Path) -> str:
     leaves = [
         Leaf(name, part, clean(soups[name], name, site, home, dict(pages))) for name, part in pages
     ]
-    solutions, code = _collect_solutions(leaves), _collect_code(leaves)
-    leaves += [leaf for leaf in (solutions, code) if leaf]
+    folded = [collect(leaves) for collect in (_collect_hints, _collect_solutions, _collect_code)]
+    leaves += [leaf for leaf in folded if leaf]
     _check_links(leaves)
     return _document(soups, site, leaves, _title_page(root, front, home) + _contents(leaves))
 
@@ -99,6 +99,26 @@ def _back_matter(name: str, title: str, lead: str, found: list) -> Leaf | None:
             section.extend(pieces)
             article.section.append(section)
     return Leaf(name, part="", article=article)
+
+
+def _collect_hints(leaves: list[Leaf]) -> Leaf | None:
+    """Take the hints out of the exercises, and return the page that has them all."""
+
+    def taken(article: Tag) -> Iterator[Tag]:
+        for exercise in article.select(".exercise:has(> .hint)"):
+            target = f"{exercise['id']}--hints"
+            listing = fragment(f'<div class="listing" id="{target}"></div>')
+            listing.append(copy(exercise.select_one(".admonition-title")))
+            listing.append(_pointer("On", exercise["id"]))
+            for hint in exercise.select(".hint"):
+                listing.append(hint.p.extract())
+                hint.decompose()
+            exercise.append(_pointer("Hints on", target))
+            yield listing
+
+    lead = "Of each exercise the first hint says least."
+    found = [(leaf, list(taken(leaf.article))) for leaf in leaves]
+    return _back_matter("hints", "Hints to the exercises", lead, found)
 
 
 def _collect_solutions(leaves: list[Leaf]) -> Leaf | None:

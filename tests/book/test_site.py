@@ -6,9 +6,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from bs4 import BeautifulSoup
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from check_links import broken_links
+from gahr_lib.exercises import EXERCISES
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build" / "html"
@@ -70,6 +72,15 @@ def test_the_front_page_leads_to_the_book():
     assert {"http-equiv": "refresh", "content": "0; url=book/index.html"} in page.all("meta")
     # A page that names no icon makes a browser ask the host for /favicon.ico.
     assert {"rel": "icon", "href": "data:,"} in page.all("link")
+
+
+def test_every_exercise_of_the_page_has_its_hints():
+    shown = {}
+    for chapter in (SITE / "book" / "chapters").glob("*.html"):
+        for exercise in BeautifulSoup(chapter.read_text(), "html.parser").select("div.exercise"):
+            hints = exercise.select("details.hint > p")
+            shown[exercise["id"]] = tuple(hint.get_text() for hint in hints)
+    assert shown == {label: exercise.hints for label, exercise in EXERCISES.items()}
 
 
 def test_no_other_host_is_asked(html, tags):

@@ -1,6 +1,5 @@
 """The book on paper: a small one in full, and the built one up to where it is printed."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +11,16 @@ from pypdf import PdfReader
 import chromium
 import print_book
 import small_site
+from browser.conftest import SITE
 from paper import assemble, order
 from paper_page import PaperError
 
 ROOT = Path(__file__).parents[2]
-SITE = Path(os.environ.get("GAHR_SITE", ROOT / "_build" / "html"))
 POINTS_PER_MM = 72 / 25.4
 MARGIN = 24 * POINTS_PER_MM  # left and right, in print.css
 TITLES = {
-    "Contents": 2, "Small book": 3, "Waves": 4, "Words": 5, "Solutions to the exercises": 6,
-    "The code of the figures": 7,
+    "Contents": 2, "Small book": 3, "Waves": 4, "Words": 5, "Hints to the exercises": 6,
+    "Solutions to the exercises": 7, "The code of the figures": 8,
 }  # fmt: skip
 pytestmark = pytest.mark.browser
 
@@ -56,7 +55,7 @@ def text(pdf, number):
 
 
 def test_every_page_of_the_site_begins_a_page_of_the_pdf(pdf):
-    assert len(pdf.pages) == 7
+    assert len(pdf.pages) == 8
     for title, number in TITLES.items():
         assert title in text(pdf, number)
     assert "Small book & more" in text(pdf, 1)
@@ -83,7 +82,7 @@ def test_bookmarks_lead_to_the_titles(pdf):
     }
     assert titles == TITLES
     below = [item.title for items in pdf.outline if isinstance(items, list) for item in items]
-    assert below == ["1.1. More waves", "Waves", "Waves"]
+    assert below == ["1.1. More waves", "Waves", "Waves", "Waves"]
 
 
 def test_links_jump_to_pages_inside_the_pdf_or_to_the_published_site(pdf):
@@ -98,7 +97,8 @@ def test_links_jump_to_pages_inside_the_pdf_or_to_the_published_site(pdf):
     assert places <= pages.keys()
     assert pages["chapters-waves--more"] == "4"
     assert pages["appendix-words--term"] == "5"
-    assert pages["chapters-waves--solution-1"] == "6"
+    assert pages["chapters-waves--ask--hints"] == "6"
+    assert pages["chapters-waves--solution-1"] == "7"
 
 
 def test_figures_are_there_with_their_descriptions(pdf):

@@ -42,8 +42,8 @@ def test_order_is_that_of_the_table_of_contents(tmp_path):
 def test_pages_follow_one_another_and_end_with_what_they_fold_away(paper):
     titles = [h1.get_text() for h1 in paper().find_all("h1")]
     assert titles == [
-        "Contents", "Small book", "Waves", "Words", "Solutions to the exercises",
-        "The code of the figures",
+        "Contents", "Small book", "Waves", "Words", "Hints to the exercises",
+        "Solutions to the exercises", "The code of the figures",
     ]  # fmt: skip
 
 
@@ -84,6 +84,18 @@ def test_pictures_are_read_from_the_site_at_once(paper):
         assert Path(url2pathname(urlsplit(picture["src"]).path)).is_file()
         assert picture["loading"] == "eager"
         assert picture["alt"]
+
+
+def test_hints_stand_at_the_end_and_the_pages_name_each_other(paper):
+    soup = paper()
+    chapter, end = soup.find(id=WAVES), soup.find(id="hints")
+    exercise, listing = chapter.find(id=f"{WAVES}--ask"), end.find(id=f"{WAVES}--ask--hints")
+    assert "Measure it." not in chapter.get_text()
+    assert not soup.select("details.hint")
+    assert exercise.select_one("[data-page-of]")["data-page-of"] == listing["id"]
+    assert listing.select_one("[data-page-of]")["data-page-of"] == exercise["id"]
+    words = [p.get_text() for p in listing.select("p:not(.pointer)")]
+    assert words == ["Exercise 1", "Measure it.", "From crest to crest."]
 
 
 def test_solutions_stand_at_the_end_and_their_page_is_named(paper):
@@ -156,8 +168,8 @@ def test_other_boxes_that_fold_are_open(paper):
 def test_contents_name_every_page_and_section(paper):
     soup = paper()
     assert [entry.get_text() for entry in soup.select("nav .entry")] == [
-        "Small book", "Waves", "1.1. More waves", "Words", "Solutions to the exercises", "Waves",
-        "The code of the figures", "Waves",
+        "Small book", "Waves", "1.1. More waves", "Words", "Hints to the exercises", "Waves",
+        "Solutions to the exercises", "Waves", "The code of the figures", "Waves",
     ]  # fmt: skip
     assert [part.get_text() for part in soup.select("nav .part")] == ["Chapters", "Appendices"]
 
