@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 
 from gahr_lib import data
 from gahr_lib.analysis.evaluation import psnr_curve
 from gahr_lib.exercises.exercise import Exercise
+from gahr_lib.models import NetworkConfig, build_network
+from gahr_lib.training import TrainConfig, train
 from gahr_lib.zoo import experiments, load_denoiser
 from gahr_lib.zoo.results import load_result
 
@@ -71,6 +74,24 @@ def _alarms() -> Sequence[float]:
     drawn = load_result("samples-100", experiments.Samples)
     threshold = drawn.real_to_own.quantile(0.99)
     return [float(threshold), float((drawn.to_own > threshold).float().mean())]
+
+
+@cache  # it trains a network
+def _shared() -> Sequence[float]:
+    of_a, of_b = (data.fashion("train", half=half, n=10) for half in ("A", "B"))
+    seen = torch.cat([of_a[:1], of_b[1:]])
+    states = train(
+        build_network(NetworkConfig(width=16), generator=torch.Generator().manual_seed(2)),
+        seen,
+        TrainConfig(steps=800, batch_size=16, warmup=100, average=0.99),
+        generator=torch.Generator().manual_seed(3),
+    )
+    network = next(state for state in states if state.step == 400).denoiser()
+    curves = [
+        psnr_curve(network, x, [0.4], generator=torch.Generator().manual_seed(0))
+        for x in (of_a[:1].repeat(100, 1, 1, 1), of_a[1:].repeat(10, 1, 1, 1))
+    ]
+    return tuple(float(curve.mean()) for curve in curves)
 
 
 EXERCISES = {
@@ -140,5 +161,16 @@ EXERCISES = {
             "real_to_own holds the unseen images' cosines, to_own those of the samples.",
             "The threshold is real_to_own.quantile(...), with all but one in a hundred below it.",
         ),
+    ),
+    "memorization-shared": Exercise(
+        _shared,
+        "two mean PSNRs in dB: on the duplicate, then on the other nine images",
+        (
+            "torch.cat([ten[:1], book.training(10, 'B')[1:]]) is what this twin sees; its "
+            "seeds are 2 for build_network and 3 for train.",
+            "Leave config as it is, with its 800 steps: return state.denoiser() when state.step is "
+            "400. Then psnr_curve(network, x, [0.4], generator=...).mean() for each set.",
+        ),
+        tolerance=0.02,
     ),
 }

@@ -99,8 +99,11 @@ def test_objectives_are_things_one_can_test(prose):
 
 
 @of_lessons
-def test_prerequisites_and_times(prose):
+def test_prerequisites(prose):
     assert box(prose, "Prerequisites").strip()
+
+
+def test_time(prose):
     time = box(prose, "Time")
     assert re.search(r"\d+ minutes? to read", time)
     assert re.search(r"\d+ (seconds?|minutes?) to run", time)
@@ -143,6 +146,19 @@ def test_every_exercise_has_a_solution_behind_a_button(prose):
     assert Counter(solved) == Counter(label[1] for label in labels)
     for block in solutions:
         assert re.search(r"^:class: .*\bdropdown\b", block, flags=re.MULTILINE), block
+
+
+@of_lessons
+def test_one_exercise_is_a_project(prose):
+    exercises = [b for name in ("exercise", "exercise-start") for b in blocks(prose, name)]
+    titles = [block.split("\n", 1)[0].strip() for block in exercises]
+    assert len([title for title in titles if title.startswith("Project: ")]) == 1, titles
+
+
+@of_lessons
+def test_terms_lead_to_the_glossary(prose):
+    terms = {term.lower() for term in re.findall(r"\{term\}`(?:[^`<]*<)?([^`>]+)>?`", prose)}
+    assert len(terms) >= 15, f"only {len(terms)} terms have a link: {sorted(terms)}"
 
 
 def test_references_are_listed(prose):
