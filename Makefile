@@ -61,6 +61,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --retries 2 --log $(VENV)/pip.log --constraint $(CONSTRAINTS) \
 	    --editable '.[book,test,zoo]' \
 	    || { $(BIN)/python tools/preflight.py $(VENV)/pip.log; exit 1; }
+	@rm -f $(VENV)/pip.log
 	@touch $@
 
 # deepinv, apart from the environment (pyproject.toml says why), with those of its dependencies that
@@ -93,6 +94,8 @@ $(STAMPS)/library: $(LIBRARY) $(READY)
 
 $(STAMPS)/book: $(PAGES) $(STAMPS)/library
 	@rm -rf $(HTML)
+	@# A first import lists this machine's fonts, and says so: not in a chapter.
+	@$(BIN)/python -c "import matplotlib.font_manager"
 	@set -o pipefail; $(BIN)/jupyter-book build . --all -W -n --keep-going -q 2>&1 \
 	    | tee _build/book.log
 	@touch $@

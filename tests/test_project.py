@@ -116,7 +116,7 @@ def test_one_address_of_the_source_everywhere():
     owner_and_name = source.removeprefix("https://github.com/")
     name = owner_and_name.split("/")[1]
     pages = [*ROOT.glob("*.md"), *(ROOT / "book").rglob("*.md"), *ROOT.glob("book/*/*.ipynb")]
-    for page in pages:
+    for page in [*pages, ROOT / "book" / "_root" / "versions.html"]:
         named = re.findall(rf"github\.com/([\w.-]+/{name})\b", page.read_text(encoding="utf-8"))
         assert set(named) <= {owner_and_name}, page
 

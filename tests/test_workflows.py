@@ -33,7 +33,7 @@ MORE_THAN_READ = {
 
 def test_there_is_a_workflow_for_each_occasion():
     triggers = {name: workflow[True] for name, workflow in WORKFLOWS.items()}  # YAML's "on"
-    assert triggers["checks"] == {"push": {"branches": ["main"]}, "pull_request": None}
+    assert triggers["checks"] == {"push": {"branches": ["**"]}, "pull_request": None}
     assert triggers["pages"]["push"] == {"branches": ["main"]}
     assert "schedule" in triggers["weekly"]
     assert list(triggers["release"]) == ["push"]
@@ -46,6 +46,29 @@ def test_continuous_integration_runs_make_test():
     assert (ROOT / ".ci" / "run").read_text().endswith("\nmake test\n")
     (test,) = WORKFLOWS["checks"]["jobs"].values()
     assert {"run": ".ci/run"}.items() <= test["steps"][2].items()
+    # Once for a commit: a pull request from the same repository has been checked as a push.
+    assert test["if"] == (
+        "github.event_name == 'push' "
+        "|| github.event.pull_request.head.repo.full_name != github.repository"
+    )
+
+
+def test_what_the_checks_leave_out_is_made_every_week():
+    steps = [step for job in WORKFLOWS["weekly"]["jobs"].values() for step in job["steps"]]
+    assert {"make pdf", "make offline", "make bench"} <= {step.get("run") for step in steps}
+
+
+def test_the_package_is_used_before_it_is_given_away():
+    steps = JOBS["release: build"]["steps"]
+    (tried,) = (i for i, s in enumerate(steps) if "clean_install.py dist" in s.get("run", ""))
+    (given,) = (i for i, s in enumerate(steps) if s.get("with", {}).get("path") == "dist")
+    assert tried < given
+
+
+def test_a_release_can_be_run_again():
+    (step,) = (s for s in JOBS["release: release"]["steps"] if "run" in s)
+    before, _ = step["run"].split("gh release create")
+    assert 'if ! gh release view "$GITHUB_REF_NAME"' in before.splitlines()[-2]
 
 
 def test_actions_are_pinned_by_hash_everywhere_alike():
@@ -135,6 +158,7 @@ def test_settings_of_the_workflows_are_those_of_the_makefile():
 def test_links_that_no_program_can_follow_are_the_only_ones_that_go_unchecked():
     (check,) = (s for s in STEPS if s.get("uses", "").startswith("lycheeverse/lychee-action@"))
     assert "--config .github/lychee.toml" in check["with"]["args"]
+    assert {"CITATION.cff", "pyproject.toml"} <= set(check["with"]["args"].split())
     assert check["with"]["fail"] is True
     settings = tomllib.loads((ROOT / ".github" / "lychee.toml").read_text())
 
@@ -149,6 +173,21 @@ def test_links_that_no_program_can_follow_are_the_only_ones_that_go_unchecked():
     assert not is_left_out(f"{source}/blob/main/README.md")
     assert not is_left_out(f"{source}/issues")
     assert not is_left_out("https://arxiv.org/abs/2310.02557")
+
+
+def test_links_are_checked_in_pages_and_not_in_what_they_are_made_from():
+    """Git ignores _build, and what Git ignores lychee leaves out unless it is told not to."""
+    (check,) = (s for s in STEPS if s.get("uses", "").startswith("lycheeverse/lychee-action@"))
+    assert "--no-ignore _build/html " in check["with"]["args"]
+    settings = tomllib.loads((ROOT / ".github" / "lychee.toml").read_text())
+
+    def is_read(path):
+        return not any(re.search(pattern, path) for pattern in settings["exclude_path"])
+
+    assert is_read("_build/html/book/appendix/teaching.html")
+    assert is_read("_build/html/slides/lecture-1.html")
+    assert not is_read("_build/html/_sources/book/appendix/teaching.md")
+    assert not is_read("_build/html/_static/webpack-macros.html")
 
 
 BIN = Path(sys.executable).parent

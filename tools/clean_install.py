@@ -1,9 +1,13 @@
-"""Build the package, install it into a new environment, and use it: python tools/clean_install.py.
+"""Build the package, install it into a new environment, and use it.
 
-It needs the package `build` and a package index. As for make, the variable TORCH_INDEX names one of
-PyTorch's own, for the small build; what is installed is of the newest versions.
+    python tools/clean_install.py [DIST]
+
+What was built stays in the folder DIST, if one is named. It needs the package `build` and a package
+index. As for make, the variable TORCH_INDEX names one of PyTorch's own, for the small build; what
+is installed is of the newest versions.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -38,14 +42,19 @@ def of_the_book() -> set[str]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("dist", nargs="?", type=Path, metavar="DIST")
+    kept = parser.parse_args().dist
     index = os.environ.get("TORCH_INDEX")
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        dist = scratch / "dist"
+        dist = kept.resolve() if kept else scratch / "dist"
         # The source distribution, and the wheel from it: a file that the first lacks is missed.
         run(sys.executable, "-m", "build", "--outdir", dist, ROOT, cwd=scratch)
         (wheel,) = dist.glob("*.whl")
-        venv.create(scratch / "clean", with_pip=True)
+        venv.create(scratch / "clean", with_pip=True, symlinks=True)
         python = scratch / "clean" / "bin" / "python"
         from_torch = ["--extra-index-url", index] if index else []
         run(python, "-m", "pip", "install", "--quiet", *from_torch, wheel, cwd=scratch)

@@ -152,7 +152,7 @@ def wanted_there(constraints: Path) -> list[str]:
 
 def environment(folder: Path, constraints: Path | None) -> Path:
     """Make an environment as on Colab; return its Python."""
-    venv.create(folder, with_pip=True)
+    venv.create(folder, with_pip=True, symlinks=True)
     python = folder / "bin" / "python"
     install = (python, "-m", "pip", "install", "--quiet")
     index = os.environ.get("TORCH_INDEX")

@@ -29,7 +29,7 @@ def link_environment(folder: Path, links: Path) -> Path:
     Path
         Its Python.
     """
-    venv.create(folder, with_pip=False)
+    venv.create(folder, with_pip=False, symlinks=True)
     links.mkdir(parents=True)
     for path in Path(sysconfig.get_path("purelib")).iterdir():
         # Files *.pth say where projects are that are installed as editable, this one among them.

@@ -16,6 +16,9 @@ from nbconvert.exporters import SlidesExporter
 
 from lectures import ROOT, STATE, Lecture, LectureError, Slide, numbers, read, slides
 
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+from version_in_footer import describe
+
 TEMPLATES = ROOT / "teaching"  # the template is its folder slides
 STYLE = ("page.css", "slides.css", "slides.js")
 WIDE = 1.5  # width over height from which a picture has its words below and not beside it
@@ -58,7 +61,8 @@ def render(lecture: Lecture, shown: list[Slide]) -> str:
 
 def notebook(lecture: Lecture, shown: list[Slide]) -> nbformat.NotebookNode:
     """Return the notebook that nbconvert turns into slides."""
-    cover = f"# {lecture.title}\n\n{lecture.question}\n\nLecture {lecture.number}"
+    version = f'<span class="book-version">{describe(ROOT)}</span>'
+    cover = f"# {lecture.title}\n\n{lecture.question}\n\nLecture {lecture.number}<br>{version}"
     cells = [_text(cover, "slide", "cover")]
     for slide in shown:
         cells += _cells(slide)

@@ -5,7 +5,8 @@ GITHUB_REPOSITORY where they run, so the pages of a fork lead to the fork, untou
 release is built, links lead to its tag. The address of the published pages follows from that of the
 source; one that `html: baseurl` in `_config.yml` gives is kept where there is no fork.
 
-The notebooks that readers download from a workflow's pages install the package of the commit that
+The page of the versions is no page of Sphinx's, and is rewritten when it has been copied. The
+notebooks that readers download from a workflow's pages install the package of the commit that
 the pages were built from. Colab opens only what lies in a repository, so the workflow puts these
 notebooks on a branch of it (`tools/publish_notebooks.sh`), and the buttons lead there.
 """
@@ -117,9 +118,10 @@ def _open_the_published_notebook(
             button["url"] = button["url"].replace(f"/blob/{app.address.ref}/", f"/blob/{branch}/")
 
 
-def _rewrite_downloads(app: Sphinx, exception: Exception | None) -> None:
+def _rewrite_copies(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.address != app.address_configured:
-        for source in Path(app.outdir, "_sources").rglob("*.*"):
+        copies = Path(app.outdir, "_sources").rglob("*.*")
+        for source in (Path(app.outdir, "versions.html"), *copies):
             text = app.address.replace(source.read_text(encoding="utf-8"), app.address_configured)
             text = app.address.pin(text) if source.suffix == ".ipynb" else text
             source.write_text(text, encoding="utf-8")
@@ -133,5 +135,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", _configure)
     app.connect("doctree-resolved", _rewrite)
     app.connect("html-page-context", _open_the_published_notebook, priority=600)  # after the theme
-    app.connect("build-finished", _rewrite_downloads)
+    app.connect("build-finished", _rewrite_copies)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

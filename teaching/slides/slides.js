@@ -8,6 +8,22 @@
   follow();
   dark.addEventListener("change", follow);
 
+  /** Let the keyboard reach what scrolls. */
+  function reach() {
+    for (const part of document.querySelectorAll(".result, .formulas, pre, mjx-container")) {
+      const { scrollWidth, clientWidth, scrollHeight, clientHeight } = part;
+      const hides = scrollWidth > clientWidth || scrollHeight > clientHeight + 1;
+      const scrolls = hides && getComputedStyle(part).overflowX === "auto";
+      if (scrolls) part.tabIndex = 0;
+      else part.removeAttribute("tabindex");
+    }
+  }
+  addEventListener("load", async () => {
+    await window.MathJax?.startup?.promise;
+    reach();
+  });
+  addEventListener("resize", reach);
+
   const asked = new URLSearchParams(location.search);
   // The speaker's view has small frames with slides in them.
   const frame = asked.has("receiver");
@@ -15,6 +31,12 @@
   const room = frame || matchMedia("(min-width: 700px)").matches;
   if (asked.has("page") || !window.Reveal || !room) return;
   page.classList.add("starting");
+
+  // reveal.js obeys every window that sends it a message: here only those of this book, as the
+  // speaker's view is.
+  addEventListener("message", (event) => {
+    if (event.origin !== window.origin) event.stopImmediatePropagation();
+  });
 
   const inExplorer = (element) => element?.closest?.("[data-widget]");
   for (const explorer of document.querySelectorAll("[data-widget]")) {
@@ -63,8 +85,10 @@
     });
     page.classList.remove("starting");
     Reveal.on("slidechanged", fit);
+    Reveal.on("slidechanged", reach);
     addEventListener("resize", fit);
     fit();
+    reach();
   }
 
   addEventListener("load", start);

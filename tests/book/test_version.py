@@ -11,7 +11,7 @@ import pytest
 from version_in_footer import describe
 
 ROOT = Path(__file__).parents[2]
-SITE = Path(os.environ.get("GAHR_SITE", ROOT / "_build" / "html"))
+SITE = Path(os.environ.get("GAHR_SITE", ROOT / "_build" / "html")).resolve()
 VERSION = f"gahr_lib {importlib.metadata.version('gahr-lib')}"
 
 
@@ -25,6 +25,19 @@ def test_every_page_says_its_version_and_leads_to_the_others():
         assert (page.parent / link).resolve() == SITE / "versions.html", page
         said.add(version)
     (version,) = said  # the same on all
+    assert_complete(version)
+
+
+def test_every_lecture_says_its_version():
+    lectures = sorted(SITE.glob("slides/*.html"))
+    assert len(lectures) == 4
+    for lecture in lectures:
+        text = lecture.read_text(encoding="utf-8")
+        (version,) = re.findall(r'<span class="book-version">(.*?)</span>', text)
+        assert_complete(version)
+
+
+def assert_complete(version):
     assert version.startswith(VERSION)
     if (ROOT / ".git").exists():
         assert re.search(r", commit [0-9a-f]{10,} of \d{4}-\d\d-\d\d", version)

@@ -7,10 +7,14 @@ import pytest
 
 import lectures
 from browser.conftest import SITE
+from browser.test_pages import weights
 
 pytestmark = pytest.mark.browser
 NUMBERS = lectures.numbers()
 WIDE = {"width": 1280, "height": 720}
+# What a lecture may weigh, packed with gzip, before anybody turns to an explorer: it holds the
+# pictures of a chapter or two in its HTML, and is opened once for 90 minutes.
+MOST_BYTES = 5_000_000
 READY = "() => window.Reveal?.isReady() && !document.documentElement.classList.contains('starting')"
 
 
@@ -108,6 +112,46 @@ def test_speaker_sees_notes_before_the_answer(slides):
         page.page.keyboard.press("s")
     words = lectures.read(1).cells[1, "hook-denoised"]
     opened.value.get_by_text(words.notes).wait_for(state="visible")
+
+
+def test_speaker_turns_the_slides(slides):
+    page = slides(1, "#/1")
+    with page.page.expect_popup() as opened:
+        page.page.keyboard.press("s")
+    speaker = opened.value
+    current = speaker.frame_locator("#current-slide iframe")
+    current.locator(".reveal.ready").wait_for()
+    current.locator("body").press("ArrowRight")  # the answer
+    current.locator("body").press("ArrowRight")
+    page.page.wait_for_function("Reveal.getIndices().h === 2")
+
+
+def test_no_stranger_turns_the_slides(slides):
+    """As a page could that shows a lecture in a frame; a frame in a sandbox is as strange."""
+    page = slides(1, "#/1")
+    message = '{"method": "slide", "args": [3]}'
+    page.page.evaluate(
+        """(message) => new Promise((loaded) => {
+          const frame = document.createElement("iframe");
+          frame.sandbox = "allow-scripts";
+          frame.srcdoc = `<script>parent.postMessage('${message}', "*")</script>`;
+          frame.onload = () => setTimeout(loaded, 500);
+          document.body.append(frame);
+        })""",
+        message,
+    )
+    assert place(page) == 1
+    page.page.evaluate("(message) => postMessage(message)", message)  # it would have been obeyed
+    page.page.wait_for_function("Reveal.getIndices().h === 3")
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_lecture_is_not_too_heavy(slides, site, number):
+    page = slides(number)
+    page.page.wait_for_load_state("networkidle")
+    sizes = weights(page.page, site)
+    assert len(sizes) > 5
+    assert sum(sizes.values()) <= MOST_BYTES, sizes
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -72,6 +72,15 @@ def test_lectures_and_labs_fill_their_time():
     assert [sum(map(int, re.findall(r"(\d+) minutes", lab))) for lab in labs] == [90] * 2
 
 
+@pytest.mark.parametrize("part", [f"Lecture {k}" for k in range(1, 5)] + ["Lab 1", "Lab 2"])
+def test_lectures_and_labs_say_what_is_learned_and_what_goes_wrong(part):
+    _, text = re.split(rf"^(?:## |\*\*){part}\b", GUIDE, flags=re.MULTILINE)
+    text = re.split(r"^(?:## |\*\*Lab )", text, maxsplit=1, flags=re.MULTILINE)[0]
+    for heading in ("After it students can", "Common errors:"):
+        lists = re.findall(rf"{heading}\n((?:- .*\n(?:  .*\n)*)+)", text)
+        assert [items.count("\n- ") + 1 >= 2 for items in lists] == [True], heading
+
+
 def test_cells_that_are_linked_exist():
     """Sphinx says so as well, after minutes."""
     cells = {

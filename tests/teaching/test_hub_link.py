@@ -10,6 +10,8 @@ import nbformat
 import yaml
 
 ROOT = Path(__file__).parents[2]
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+REPOSITORY = CONFIG["repository"]["url"]
 
 CONFIGURATION = """
 project, author = "book", "nobody"
@@ -17,7 +19,7 @@ extensions = ["myst_nb"]
 nb_execution_mode = "off"
 html_theme = "sphinx_book_theme"
 html_theme_options = {
-    "repository_url": "https://github.com/gahr-book/gahr-book",
+    "repository_url": %r,
     "repository_branch": "main",
     "path_to_docs": "book/chapters",
     "use_repository_button": True,
@@ -28,8 +30,8 @@ html_theme_options = {
 
 def button(folder: Path) -> str:
     """Build a book of one chapter for the hub, and return the address on its button."""
-    interface = yaml.safe_load((ROOT / "_config.yml").read_text())["launch_buttons"]
-    (folder / "conf.py").write_text(CONFIGURATION % interface["notebook_interface"])
+    interface = CONFIG["launch_buttons"]["notebook_interface"]
+    (folder / "conf.py").write_text(CONFIGURATION % (REPOSITORY, interface))
     cells = [nbformat.v4.new_markdown_cell("# A chapter"), nbformat.v4.new_code_cell("1 + 1")]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "index.ipynb")
@@ -50,7 +52,7 @@ def test_the_guide_describes_the_link_of_the_button(tmp_path):
     described = (
         pattern.replace("REPOSITORY", address)
         .replace("BRANCH", "main")
-        .replace("FOLDER", "gahr-book")
+        .replace("FOLDER", REPOSITORY.rpartition("/")[2])
         .replace("FILE", "book/chapters/index.ipynb")
     )
     found = button(tmp_path)

@@ -196,6 +196,7 @@ def test_text_shows_its_numbered_equations_and_tables(small):
 def test_page_of_a_lecture(small):
     page = make_slides.render(*small())
     assert page.count("<section") == 2 * 5
+    assert '<span class="book-version">gahr_lib ' in page
     assert 'alt="A &quot;flame&quot;"' in page or "alt='A \"flame\"'" in page
     assert 'class="part result wide"' in page
     assert 'class="part result explorer"' in page
