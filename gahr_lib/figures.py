@@ -56,7 +56,7 @@ _DASHES: dict[str, Any] = {
 SIGNED = LinearSegmentedColormap.from_list(
     "signed", ["#4393C3", "#A5CCE3", "#FFFFFF", "#E5765F", "#67001F"], N=257
 )
-"""Colours of signed images: mid blue below 0, white at 0, dark red above.
+"""Colours of signed images, mid blue below 0, white at 0 and dark red above.
 
 In black and white the two signs stay apart: blue becomes a light grey, red nearly black. Lightness
 falls evenly on both sides, so that twice the value looks twice as strong.
