@@ -85,7 +85,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         if self.headers.get("Host") not in self.server.hosts:
             return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
-        path = urlsplit(self.path).path
+        try:
+            path = urlsplit(self.path).path
+        except ValueError:  # no address at all, as "http://["
+            return self.send_error(HTTPStatus.BAD_REQUEST)
         if path == "/":
             self.send_response(HTTPStatus.FOUND)
             self.send_header("Location", ADDRESS)

@@ -14,6 +14,18 @@ function signedBytes(view) {
   return new Int8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
+/** Vector `index` of those that `quantize` in _front_end.py, which says why squares, packed. */
+function dequantize({ codes, scales }, index, size) {
+  const scale = scales[index] / 127 ** 2;
+  const own = codes.subarray(index * size, (index + 1) * size);
+  return Float32Array.from(own, (code) => scale * code * Math.abs(code));
+}
+
+/** A number below a letter, as in λ₁₂. */
+function subscript(number) {
+  return [...String(number)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
+}
+
 /** An element with attributes and children; a function as attribute listens to an event. */
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -286,6 +298,16 @@ class Panel {
     c.stroke();
     c.setLineDash([]);
   }
+}
+
+/** A disc that marks a place in a plot; a number that is infinite has none. */
+function mark(context, x, y, fill, stroke, radius = 5) {
+  if (!Number.isFinite(y)) return;
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  Object.assign(context, { fillStyle: fill, strokeStyle: stroke, lineWidth: 1.5 });
+  context.fill();
+  context.stroke();
 }
 
 /** A map from numbers between `low` and `high` to pixels of a box, upwards, by their logarithms. */

@@ -25,12 +25,8 @@ class Expansions {
   /** A function from the place of a vector to its pixels; some come with what rounding lost. */
   #readVectors(packed) {
     const decode = ({ codes: bytes, scales: numbers }) => {
-      const [codes, scales] = [signedBytes(bytes), floats(numbers)];
-      return (row) => {
-        const scale = scales[row] / 127 ** 2; // `quantize` in _front_end.py says why squares
-        const own = codes.subarray(row * this.size, (row + 1) * this.size);
-        return Float32Array.from(own, (code) => scale * code * Math.abs(code));
-      };
+      const vectors = { codes: signedBytes(bytes), scales: floats(numbers) };
+      return (row) => dequantize(vectors, row, this.size);
     };
     const coarse = decode(packed);
     if (!packed.fine) return coarse;

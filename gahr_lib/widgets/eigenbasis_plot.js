@@ -42,8 +42,8 @@ function drawSpectrum(canvas, axis, view) {
   c.fillStyle = colours.text;
   for (const box of [upper, lower]) c.fillRect(x(k) - 0.75, box.top, 1.5, box.height);
   const shown = view[view.vectors];
-  spot(c, x(k), values.y(shown.values[k - 1]), colours);
-  spot(c, x(k), sums.y(decibels(shown.errors[k - 1])), colours);
+  mark(c, x(k), values.y(shown.values[k - 1]), colours.text, colours.zero);
+  mark(c, x(k), sums.y(decibels(shown.errors[k - 1])), colours.text, colours.zero);
 
   const label = { align: "center", colour: colours.muted };
   const bottom = lower.top + lower.height;
@@ -98,14 +98,6 @@ function sumPanel(c, box, x, { singular, eigen, vectors, outputError, colours })
   if (vectors === "eigen") legend.reverse(); // the chosen one first
   panel.legend([...legend, ["f(y)", colours.noise, "dash"]]);
   return panel;
-}
-
-function spot(context, x, y, { text, zero }) {
-  context.beginPath();
-  context.arc(x, y, 5, 0, 2 * Math.PI);
-  Object.assign(context, { fillStyle: text, strokeStyle: zero, lineWidth: 1.5 });
-  context.fill();
-  context.stroke();
 }
 
 /** An error as PSNR, at most 100 dB, so that an error of zero has a place in the plot. */

@@ -83,8 +83,3 @@ function numberField(attributes, typed) {
 function signed(value) {
   return value.toFixed(2).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
 }
-
-/** A number below a letter, as in λ₁₂. */
-function subscript(number) {
-  return [...String(number)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
-}

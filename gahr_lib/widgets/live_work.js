@@ -22,7 +22,7 @@ function workLine({ model, chosen, shown, back }) {
   }
 
   const same = () => JSON.stringify(chosen()) === JSON.stringify(shown());
-  let [was, waiting, cancelled] = ["ready", 0, false];
+  let [was, waiting, cancelled, silent] = ["ready", 0, false, false];
   cancel.addEventListener("click", () => (cancelled = was === "busy"));
 
   /** Say how it stands; true while Python is at work. */
@@ -30,13 +30,13 @@ function workLine({ model, chosen, shown, back }) {
     if (alone) return false;
     const { text = "", share = null, error } = model.get("_work");
     const state = same() ? "ready" : error ? "failed" : "busy";
-    if (state !== was) {
+    if (state !== was || silent) {
       spoken.textContent = {
         busy: "Computing …",
         failed: `This could not be computed. ${error} The pictures still show the choice before.`,
         ready: cancelled ? "Cancelled." : was === "failed" ? "" : "Done.",
       }[state];
-      [was, cancelled] = [state, false];
+      [was, cancelled, silent] = [state, false, false];
     }
     node.dataset.state = state;
     cancel.disabled = state === "ready";
@@ -47,7 +47,9 @@ function workLine({ model, chosen, shown, back }) {
     clearTimeout(waiting);
     if (state === "busy") {
       waiting = setTimeout(() => {
-        detail.textContent =
+        silent = true;
+        detail.textContent = "";
+        spoken.textContent =
           "Python has not answered for a while. It may be busy with a cell, or not be running.";
       }, PATIENCE);
     }

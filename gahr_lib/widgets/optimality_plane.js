@@ -45,9 +45,7 @@ class Scenes {
   }
 
   #vector(row) {
-    const scale = this.scales[row] / 127 ** 2; // `quantize` in _front_end.py says why squares
-    const own = this.codes.subarray(row * this.size, (row + 1) * this.size);
-    return Float32Array.from(own, (code) => scale * code * Math.abs(code));
+    return dequantize(this, row, this.size);
   }
 
   /** The mean curves of one smoothness, their slopes, and the line of theory. */
@@ -114,8 +112,8 @@ function drawPlane(canvas, scenes, { scene, lines, sigma, colours }) {
   lines.means.forEach((mean, i) => panel.line(mean, looks[i][0], { width: 2, dash: looks[i][1] }));
   scene.others.forEach(({ denoised, oracle }, s) => {
     const own = s === current;
-    dot(c, x(inputs[s]), y(oracle), own ? 4.5 : 3, colours.zero, colours.noise);
-    denoised.forEach((psnr, i) => dot(c, x(inputs[s]), y(psnr), own ? 5 : 3, looks[i][0], colours.zero));
+    mark(c, x(inputs[s]), y(oracle), colours.zero, colours.noise, own ? 4.5 : 3);
+    denoised.forEach((psnr, i) => mark(c, x(inputs[s]), y(psnr), looks[i][0], colours.zero, own ? 5 : 3));
   });
 
   panel.text("σ =", box.left - 6, box.top - 12, { align: "right", colour: colours.muted });
@@ -129,13 +127,4 @@ function drawPlane(canvas, scenes, { scene, lines, sigma, colours }) {
   }
   panel.text("output PSNR, dB", box.left + 7, box.top + 12, { colour: colours.muted });
   panel.text("input PSNR, dB", box.left + box.width / 2, bottom + 29, label);
-}
-
-function dot(context, x, y, radius, fill, stroke) {
-  if (!Number.isFinite(y)) return; // no error at all, no place in the plane
-  context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
-  Object.assign(context, { fillStyle: fill, strokeStyle: stroke, lineWidth: 1.5 });
-  context.fill();
-  context.stroke();
 }

@@ -103,11 +103,3 @@ function noisePanel(c, box, { levels, moment, paths, networks, colours }) {
   }
   panel.text("step k", box.left + box.width / 2, bottom + 27, label);
 }
-
-function mark(context, x, y, fill, stroke, radius = 5) {
-  context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
-  Object.assign(context, { fillStyle: fill, strokeStyle: stroke, lineWidth: 1.5 });
-  context.fill();
-  context.stroke();
-}

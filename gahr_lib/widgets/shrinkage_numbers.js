@@ -79,12 +79,7 @@ class Numbers {
     const { network } = this;
     const place = this.#place(image, sigma);
     const own = (array) => array.subarray(place * this.size, (place + 1) * this.size);
-    const vector = (k) => {
-      const start = network.offsets[place] + k;
-      const codes = network.codes.subarray(start * this.size, (start + 1) * this.size);
-      const scale = network.scales[start] / 127 ** 2; // `quantize` in _front_end.py says why squares
-      return Float32Array.from(codes, (code) => scale * code * Math.abs(code));
-    };
+    const vector = (k) => dequantize(network, network.offsets[place] + k, this.size);
     const sum = (weights) => {
       const total = new Float32Array(this.size);
       weights.forEach((weight, k) => vector(k).forEach((v, i) => (total[i] += weight * v)));

@@ -46,8 +46,8 @@ function drawPlot(canvas, axis, view) {
   // The cut through all three panels, and where it meets the error.
   c.fillStyle = colours.text;
   for (const box of boxes) c.fillRect(x(m) - 0.75, box.top, 1.5, box.height);
-  dot(c, x(best), last.y(errors.total[best]), 4, colours.zero, colours.text);
-  dot(c, x(m), last.y(errors.total[m]), 5, colours.text, colours.zero);
+  mark(c, x(best), last.y(errors.total[best]), colours.zero, colours.text, 4);
+  mark(c, x(m), last.y(errors.total[m]), colours.text, colours.zero);
 
   const label = { align: "center", colour: colours.muted };
   let nextLabel = -Infinity;
@@ -110,12 +110,4 @@ function errorPanel(c, box, x, { errors, best, answer, colours }) {
     ["f(y)", colours.factor, "dash"],
   ]);
   return panel;
-}
-
-function dot(context, x, y, radius, fill, stroke) {
-  context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
-  Object.assign(context, { fillStyle: fill, strokeStyle: stroke, lineWidth: 1.5 });
-  context.fill();
-  context.stroke();
 }

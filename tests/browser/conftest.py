@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 from ipywidgets import Widget
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from browser.visits import Explorer, Visit
+from browser.visits import PATIENCE_MS, Explorer, Visit
 from browser.widget_pages import SCRIPT, as_page
 from chromium import NoChromiumError, find, launch
 
 ROOT = Path(__file__).parents[2]
 SITE = Path(os.environ.get("GAHR_SITE", ROOT / "_build" / "html"))
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")

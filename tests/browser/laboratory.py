@@ -13,8 +13,7 @@ from torch import Tensor
 from browser.visits import Visit
 from gahr_lib.lab import NETWORKS, laboratory_server
 
-READY_MS = 30_000  # on a machine that does other things as well
-WORK_MS = 120_000
+READY_MS = WORK_MS = 120_000  # on a machine that does other things as well
 
 
 @contextmanager
@@ -94,13 +93,16 @@ class Laboratory:
 
     def settle(self) -> None:
         """Wait until the networks have answered the last change, and are quiet."""
-        self.root.evaluate("""async (root) => {
+        script = """async (root, patience) => {
+          const end = performance.now() + patience;
           let quiet = 0;
           while (quiet < 10) {
             await new Promise((done) => setTimeout(done, 25));
             quiet = root.querySelector('[aria-busy="true"]') ? 0 : quiet + 1;
+            if (performance.now() > end) throw new Error("the laboratory is still busy");
           }
-        }""")
+        }"""
+        self.root.evaluate(script, WORK_MS)
 
     def follow(self, scheme: str) -> None:
         """Have the system prefer light or dark, and wait until the page has followed."""

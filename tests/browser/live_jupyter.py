@@ -31,7 +31,7 @@ SETTINGS = {
 }
 
 
-def wait_for(condition: Callable[[], bool], why=lambda: "", seconds: float = 40) -> None:
+def wait_for(condition: Callable[[], bool], why=lambda: "", seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"waited {seconds} s in vain: {why()}"
@@ -78,7 +78,7 @@ class Jupyter:
             yield self
         finally:
             server.terminate()
-            server.wait(timeout=20)
+            server.wait(timeout=60)
 
     def _answers(self) -> bool:
         try:
@@ -104,7 +104,7 @@ class Jupyter:
         nbformat.write(notebook, self.folder / path)
         visit = Visit(browser, f"{self.url}/{place}/{path}")
         try:
-            visit.page.set_default_timeout(30_000)
+            visit.page.set_default_timeout(90_000)
             visit.page.locator(".jp-CodeCell").nth(len(cells) - 1).wait_for()
             idle = lambda s: path in s and s[path]["kernel"]["execution_state"] == "idle"  # noqa: E731
             wait_for(lambda: idle(self.sessions()))
@@ -121,7 +121,7 @@ class Jupyter:
         client.load_connection_file()
         client.start_channels()
         try:
-            client.wait_for_ready(timeout=30)
+            client.wait_for_ready(timeout=120)
             yield client
         finally:
             client.stop_channels()
@@ -144,12 +144,12 @@ class Notebook:
         for _ in range(4):  # a page that is still being set up loses keys
             cell.locator(".cm-content").click()
             self.page.keyboard.press("Shift+Enter")
-            end = time.monotonic() + 5
+            end = time.monotonic() + 15
             while not begun() and time.monotonic() < end:
                 time.sleep(0.05)
             if begun():
                 break
-        wait_for(lambda: self._ran(prompt), prompt.inner_text, 90)
+        wait_for(lambda: self._ran(prompt), prompt.inner_text, 300)
 
     @staticmethod
     def _ran(prompt: Locator) -> bool:
@@ -167,14 +167,14 @@ class Notebook:
 
     def _execute(self, code: str, expressions: dict[str, str]) -> dict[str, Any]:
         reply = self._client.execute(
-            code, store_history=False, user_expressions=expressions, reply=True, timeout=30
+            code, store_history=False, user_expressions=expressions, reply=True, timeout=120
         )["content"]
         assert reply["status"] == "ok", reply
         return reply
 
     def knows(self, expression: str, expected: Any) -> None:
         """Wait until an expression is in the kernel what it should be."""
-        wait_for(lambda: self.ask(expression) == expected, lambda: self.ask(expression), 20)
+        wait_for(lambda: self.ask(expression) == expected, lambda: self.ask(expression))
 
     def complaints(self) -> list[str]:
         """What of the complaints of the page is about explorers: front ends have some of theirs."""

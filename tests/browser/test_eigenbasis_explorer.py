@@ -13,6 +13,7 @@ from helpers import LinearDenoiser, seeded, small_unet
 pytestmark = pytest.mark.browser
 
 VECTORS = {"singular": "read and written", "eigen": "eigenvectors of (J + Jᵀ)/2"}
+SIGNS = ("negative", "zero", "positive")
 PICTURES = {"clean", "noisy", "read", "written", "denoised", "output"}
 OF_K = {"read", "written", "denoised", "plots"}  # what shows k
 START = {"network": "A", "image": 0, "sigma": 0.1, "vectors": "singular", "index": 7}
@@ -75,13 +76,15 @@ def test_pictures_and_numbers_are_those_of_python(vectors, widget, shown):
 
 
 def test_drawn_vectors_are_those_of_python(widget, shown):
-    """Of the two colours, red is strong where a vector is not negative."""
+    """By how red they are: the two colours differ in it."""
     explorer = shown(color_scheme="light")
+    negative, zero, positive = (float(explorer.ink(n)[0]) for n in SIGNS)
     for name in ("read", "written"):
         red = torch.tensor(explorer.pixels(name, 16))
         vector = getattr(widget.expansion(), name)[6].flatten()
         strength = vector / vector.abs().max()
-        expected = 247 + strength.abs() * torch.where(strength < 0, 0x21 - 247.0, 0xB2 - 247.0)
+        end = torch.where(strength < 0, negative, positive)
+        expected = zero + strength.abs() * (end - zero)
         assert float((red - expected).abs().max()) < 3
 
 
@@ -178,7 +181,7 @@ def test_touch_moves_the_plot(shown):
     box = explorer.plot.bounding_box()
     seen = []
     for share in (0.3, 0.5):
-        explorer.page.touchscreen.tap(box["x"] + share * box["width"], box["y"] + 60)
+        explorer.tap(box["x"] + share * box["width"], box["y"] + 60)
         seen.append(explorer.kept())
     assert 1 < seen[0] < seen[1]
 

@@ -53,12 +53,9 @@ def decimals(value: float) -> str:
 
 def signed_colours(shown: Shown, weights: torch.Tensor) -> torch.Tensor:
     """The colours that weights should have, (d, 3), in the palette of the page."""
-    read = "(e, name) => getComputedStyle(e).getPropertyValue(name).trim()"
     negative, zero, positive = (
-        torch.tensor([int(text[i : i + 2], 16) for i in (1, 3, 5)], dtype=torch.float32)
-        for text in (
-            shown.root.evaluate(read, f"--gx-{n}") for n in ("negative", "zero", "positive")
-        )
+        torch.tensor(shown.ink(name), dtype=torch.float32)
+        for name in ("negative", "zero", "positive")
     )
     strength = (weights.abs() / weights.abs().max()).sqrt().flatten()[:, None]
     end = torch.where(weights.flatten()[:, None] < 0, negative, positive)
@@ -171,7 +168,7 @@ def test_dragging_picks_and_stops_at_the_border(open_explorer):
 
 def test_touch_picks(open_explorer):
     shown = open_explorer(has_touch=True, viewport=PHONE)
-    shown.page.touchscreen.tap(*shown.at("noisy", 9, 13))
+    shown.tap(*shown.at("noisy", 9, 13))
     assert shown.pixel() == (9, 13)
 
 

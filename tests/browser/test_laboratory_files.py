@@ -122,6 +122,12 @@ def webp_head(kind: bytes, data: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk
 
 
+def jpeg_of_two_sizes() -> bytes:
+    """A JPEG with a marker that has no length, in front of what looks like one: 8 x 8, or huge?"""
+    huge, small = (jpeg_head(n, n)[8:-2] for n in (65_535, 8))
+    return b"\xff\xd8\xff\xd0" + struct.pack(">H", 2 + len(huge)) + huge + small + b"\xff\xd9"
+
+
 GOOD = encoded(Image.fromarray(noise(64, 64)))
 HUGE_VP8X = b"\0\0\0\0" + struct.pack("<I", 69_999)[:3] + struct.pack("<I", 69_999)[:3]
 HUGE_VP8L = b"\x2f" + struct.pack("<I", 9999 | 9999 << 14)
@@ -136,6 +142,7 @@ REFUSED = {
     "cut png": (GOOD[:200], "damaged or cut short"),
     "head of a png": (GOOD[:20], "cut short"),
     "jpeg bomb": (jpeg_head(65_535, 65_535), "65535 × 65535 pixels"),
+    "jpeg of two sizes": (jpeg_of_two_sizes(), "JPEG file is damaged"),
     "cut jpeg": (b"\xff\xd8\xff\xe0\x00\x10JF", "cut short"),
     "no jpeg": (b"\xff\xd8\xff\xe0\x00\x02" + b"?" * 50, "damaged"),
     "endless jpeg": (b"\xff\xd8" + b"\xff" * 5000, "cut short"),
@@ -170,13 +177,50 @@ def test_files_are_refused_with_a_reason(case, lab):
 
 def test_names_of_files_are_text(lab):
     open_file(lab, b"", "<img src=x onerror=\"document.title='taken'\">.png")
-    assert "<img src=x" in lab.trouble()
+    expect(lab.denoise.get_by_role("alert")).to_contain_text("<img src=x")
     assert lab.denoise.locator("img").count() == 0
     assert lab.page.title() != "taken"
 
 
 def test_a_good_file_after_a_bad_one(lab):
+    alert = lab.denoise.get_by_role("alert")
     open_file(lab, b"")
-    assert lab.trouble()
+    expect(alert).to_contain_text("mine.png is not used.")
+    lab.set_sigma(0.4)
+    lab.set_sigma(0.3)
+    expect(alert).to_contain_text("mine.png is not used.")  # it still is not
     open_file(lab, GOOD)
+    expect(alert).to_be_empty()
+
+
+# Has pictures decoded when the test says so.
+WAIT_TO_DECODE = """() => {
+  const decode = window.createImageBitmap;
+  const gate = new Promise((open) => (window.decode = open));
+  window.createImageBitmap = async (...given) => {
+    window.createImageBitmap = decode;
+    window.asked = true;
+    await gate;
+    return decode(...given);
+  };
+}"""
+
+
+@pytest.mark.parametrize("content", [GOOD, GOOD[:200]], ids=["good", "cut short"])
+def test_a_file_that_is_read_too_late_is_forgotten(content, lab):
+    lab.page.evaluate(WAIT_TO_DECODE)
+    field = lab.denoise.get_by_label("PNG, JPEG or WebP")
+    field.set_input_files({"name": "late.png", "mimeType": "image/png", "buffer": content})
+    lab.page.wait_for_function("() => window.asked")
+    assert lab.denoise.locator("[aria-busy=true]").count() == 1
+    source = lab.denoise.get_by_label("image", exact=True)
+    source.select_option("test image 2")
+    lab.settle()
+    before = lab.results("denoise")["image"]
+    lab.page.evaluate("window.asked = false; window.decode()")
+    lab.page.wait_for_timeout(300)
+    lab.settle()
     assert lab.trouble() == ""
+    assert lab.results("denoise")["image"] == before
+    source.select_option("file")
+    lab.settle()

@@ -216,12 +216,17 @@ def test_an_error_is_text_and_one_can_go_back(show):
 
 def test_a_silent_python_is_remarked_on(show):
     shown = show(make(), kernel=True)
-    shown.page.clock.install()
+    shown.page.clock.install(time=0)
+    shown.page.clock.pause_at(1000)  # or it would go on, however long the test takes
     shown.level.fill("150")
     shown.page.clock.run_for(1000)
-    assert "answered" not in shown.detail.inner_text()
+    assert "answered" not in shown.status.inner_text()
     shown.page.clock.run_for(5000)
-    assert "Python has not answered" in shown.detail.inner_text()
+    assert "Python has not answered" in shown.status.inner_text()
+    shown.page.evaluate("model.set('_work', { text: '56 of 256 columns of J', share: 0.2 })")
+    shown.page.clock.run_for(100)
+    assert shown.status.inner_text() == "Computing …"
+    assert shown.detail.inner_text() == "56 of 256 columns of J"
 
 
 def test_everything_has_room_on_a_telephone_and_a_name(show):

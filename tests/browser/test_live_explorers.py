@@ -11,6 +11,7 @@ import pytest
 
 import gahr_lib as gahr
 from browser.live_jupyter import FRONT_ENDS, Jupyter, Notebook, wait_for
+from browser.test_axe import AXE, faults
 from browser.visits import Explorer
 from helpers import seeded, small_unet
 
@@ -24,6 +25,7 @@ from IPython.display import display
 
 import gahr_lib as gahr
 from gahr_lib import widgets
+from gahr_lib.widgets import _expanding
 from gahr_lib.models import Wiener
 from gahr_lib.sampling import SampleConfig
 from gahr_lib.zoo.experiments import ClassCurves, Samples
@@ -34,6 +36,7 @@ torch.set_num_threads(1)
 images = gahr.data.fashion("test", n=2)[..., 6:22, 6:22].contiguous()
 networks = {"one": small_unet(), "two": small_unet(seed=1)}
 explorers = {}
+pace = [0.05]  # seconds that the slow denoiser takes
 """
 
 
@@ -159,7 +162,7 @@ CASES = {
     ),
     # Slow enough to be watched and cancelled, and not differentiable where a root has no slope.
     "slow": Case(
-        "widgets.LiveEigenbasisExplorer({'slow': lambda y, sigma: (time.sleep(0.25), "
+        "widgets.LiveEigenbasisExplorer({'slow': lambda y, sigma: (time.sleep(pace[0]), "
         "y / 2 if sigma < 0.9 else (0 * y).sqrt())[1]}, images, k=12, sigma=0.2)",
         lambda shown: shown.root.locator(".gx-kept input").fill("5"),
         {"index": 5, "sigma": 0.2},
@@ -266,7 +269,10 @@ def test_a_busy_sign_appears_and_cancel_goes_back(notebook):
     shown = Shown(notebook, "slow")
     notebook.do("explorers['slow'].compute()")
     wait_for(lambda: not shown.busy())
+    shown.root.locator(".gx-kept input").fill("7")
     before, sigma = shown.pictures(), notebook.ask("explorers['slow'].sigma")
+    # A minute in short steps, whatever else the machine does: Python answers between two of them.
+    notebook.do("pace[0], _expanding._BLOCK, block = 0.5, 2, _expanding._BLOCK")
     shown.root.locator(".gx-level").fill("100")
     cancel = shown.root.get_by_role("button", name="Cancel")
     shown.root.get_by_role("status").filter(has_text="Computing").wait_for()
@@ -277,6 +283,7 @@ def test_a_busy_sign_appears_and_cancel_goes_back(notebook):
     cancel.click()
     shown.root.get_by_role("status").filter(has_text="Cancelled").wait_for()
     assert cancel.is_disabled()
+    notebook.do("pace[0], _expanding._BLOCK = 0.05, block")
     notebook.knows("explorers['slow'].sigma", sigma)
     notebook.knows("explorers['slow']._work", {})
     shown.root.locator(".gx-kept input").fill("7")
@@ -295,6 +302,11 @@ def test_what_cannot_be_computed_is_said(notebook):
     wait_for(lambda: "finite" not in shown.work())
     notebook.knows("explorers['slow'].sigma == explorers['slow']._data['shown']['sigma']", True)
     notebook.knows("explorers['slow'].error", None)
+
+
+def test_axe_finds_nothing_in_the_explorers(notebook):
+    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
+    assert faults(notebook.page, {}, within=".gx-explorer") == []
 
 
 def test_explorers_are_drawn_in_the_dark_theme(notebook):

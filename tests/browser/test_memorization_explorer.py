@@ -267,9 +267,9 @@ def test_everything_has_room_on_a_telephone(open_explorer):
     assert shown.cramped() == []
     shown.own.scroll_into_view_if_needed()
     box = shown.own.bounding_box()
-    shown.page.touchscreen.tap(box["x"] + 45, box["y"] + 90)
+    shown.tap(box["x"] + 45, box["y"] + 90)
     least = shown.pair()
-    shown.page.touchscreen.tap(box["x"] + box["width"] - 15, box["y"] + 90)
+    shown.tap(box["x"] + box["width"] - 15, box["y"] + 90)
     assert shown.pair() != least
 
 

@@ -1,18 +1,17 @@
 """The book unpacked from its zip and opened as files, from a folder with an odd name."""
 
 import json
-import os
 import zipfile
 from pathlib import Path
 
 import pytest
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+from browser.conftest import SITE
 from browser.visits import Explorer
 from zip_book import FOLDER, contents, pack
 
 ROOT = Path(__file__).parents[2]
-SITE = Path(os.environ.get("GAHR_SITE", ROOT / "_build" / "html"))
 PAGES = [f"{name.removesuffix('.ipynb')}.html" for name in parse_toc_yaml(ROOT / "_toc.yml")]
 PAGES += ["index.html", "search.html", "genindex.html", "versions.html"]
 CHAPTER = "book/chapters/01_denoising_as_shrinkage.html"
@@ -47,6 +46,9 @@ def open_page(folder, visit):
 def test_page_opens_in_silence(name, open_page):
     page = open_page(name).page
     page.wait_for_load_state("networkidle")
+    if page.evaluate("Boolean(window.MathJax)"):
+        page.wait_for_function("MathJax.startup?.promise")
+        page.evaluate("MathJax.startup.promise.then(() => document.fonts.ready).then(() => null)")
     if page.locator("mjx-container").count():
         assert page.evaluate("document.fonts.status") == "loaded"
         box = page.locator("mjx-container").first.bounding_box()
@@ -65,6 +67,7 @@ def test_every_other_page_opens_in_silence(folder, open_page):
     for name in others[1:]:
         seen.page.goto((folder / name).as_uri())
         assert seen.page.locator("body").inner_text()
+        seen.page.evaluate("document.fonts.ready.then(() => null)")
     # The icon, which all pages share, may still be on its way when the next one is opened.
     seen.complaints[:] = [text for text in seen.complaints if "favicon" not in text]
 

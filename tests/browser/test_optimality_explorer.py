@@ -17,6 +17,7 @@ from helpers import LinearDenoiser, intensities, seeded
 
 ALPHAS, SIGMAS, SIDE, KEPT = (1, 4), (0.4, 0.1, 0.03), 16, 9
 DENOISERS = {"network": "network", "wavelet": "wavelets", "wiener": "Wiener"}
+SIGNS = ("negative", "zero", "positive")
 PICTURES = {"clean", "noisy", "vector", *DENOISERS}
 EVERYTHING = {*PICTURES, "plots", "thumb"}  # also the plane and the strip of eigenvectors
 START = {"alpha": 1.0, "image": 0, "sigma": 0.1, "index": 3}
@@ -100,15 +101,17 @@ def test_pictures_and_numbers_are_those_of_python(widget, shown):
 
 
 def test_drawn_vectors_are_those_of_python(widget, shown):
-    """Of the two colours, red is strong where a vector is not negative."""
+    """By how red they are: the two colours differ in it."""
     explorer = shown(color_scheme="light")
+    negative, zero, positive = (float(explorer.ink(n)[0]) for n in SIGNS)
     for k in (1, 5, KEPT):
         vector(explorer, k).click()
         explorer.settle()
         exact = widget.scene().vectors[k - 1].flatten()
         # The largest half percent, here the largest pixel, is as strong as the second.
         strength = (exact / exact.abs().sort().values[round(0.995 * 255)]).clamp(-1, 1)
-        expected = 247 + strength.abs() * torch.where(strength < 0, 0x21 - 247.0, 0xB2 - 247.0)
+        end = torch.where(strength < 0, negative, positive)
+        expected = zero + strength.abs() * (end - zero)
         large = torch.tensor(explorer.pixels("vector", SIDE))
         assert float((large - expected).abs().max()) < 4
         small = torch.tensor(explorer.pixels(f"strip .gx-thumb:nth-of-type({k})", SIDE))
@@ -264,7 +267,7 @@ def test_touch_moves_the_plane(shown):
     explorer = shown(has_touch=True, viewport=PHONE)
     explorer.plot.scroll_into_view_if_needed()
     for sigma in (0.4, 0.03):
-        explorer.page.touchscreen.tap(*place(explorer, sigma))
+        explorer.tap(*place(explorer, sigma))
         assert chosen(explorer)[1] == str(sigma)
 
 

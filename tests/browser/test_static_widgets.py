@@ -124,7 +124,10 @@ def test_still_picture_and_a_sentence_stay_where_an_explorer_fails(explorer, ope
     visit = open_widgets(explorer, edit=spoil)
     visit.page.get_by_text("could not be drawn").wait_for()
     assert visit.page.get_by_role("img").count() == 1
-    visit.page.wait_for_timeout(200)  # the console speaks when it likes
+    for _ in range(200):  # the console speaks when it likes
+        if visit.complaints:
+            break
+        visit.page.wait_for_timeout(50)
     visit.close()
     assert visit.complaints
     assert all("Unexpected identifier" in complaint for complaint in visit.complaints)

@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Locator
 
+# For what has long happened on most machines: one that does other things as well may be slow.
+PATIENCE_MS = 30_000
+
 # Set before any script of the page runs: when the first explorer is drawn and on the screen.
 _FIRST_PICTURE = """
 new MutationObserver((_, observer) => {
@@ -42,13 +45,13 @@ class Visit:
         settings.setdefault("viewport", {"width": 1280, "height": 900})
         self.complaints: list[str] = []
         self.context = browser.new_context(**settings)
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(PATIENCE_MS)
         self.page = self.context.new_page()
         self.page.add_init_script(_FIRST_PICTURE + _READ)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"{url}: {error}"))
         self.page.on("request", self._on_request)
-        self.page.on("requestfailed", lambda r: self.complaints.append(f"failed: {r.url}"))
+        self.page.on("requestfailed", self._on_failure)
         self.page.on("response", self._on_response)
         self.page.goto(url)
 
@@ -62,11 +65,16 @@ class Visit:
         if parts.scheme not in ("data", "blob", "file") and parts.hostname != "127.0.0.1":
             self.complaints.append(f"asked another host: {request.url}")
 
+    def _on_failure(self, request: Any) -> None:
+        self.complaints.append(f"failed: {request.url}")
+
     def _on_response(self, response: Any) -> None:
         if response.status >= 400:
             self.complaints.append(f"{response.status}: {response.url}")
 
     def close(self) -> None:
+        # What is still on its way fails because the page is left.
+        self.page.remove_listener("requestfailed", self._on_failure)
         self.context.close()
 
     def show_explorers(self) -> None:
@@ -117,6 +125,17 @@ class Explorer:
         """Wait until a change has been drawn."""
         self.page.evaluate("() => new Promise((r) => requestAnimationFrame(() => setTimeout(r)))")
 
+    def tap(self, x: float, y: float) -> None:
+        """Tap with a finger, and wait until what it tapped has been told."""
+        # A click comes after the tap, and the browser may say before it that the tap is done.
+        self.page.evaluate("""() => {
+          window.tapped = false;
+          addEventListener("click", () => (window.tapped = true), { once: true });
+        }""")
+        self.page.touchscreen.tap(x, y)
+        self.page.wait_for_function("() => window.tapped")
+        self.settle()
+
     def darken(self) -> None:
         """Choose the dark theme, as the button of the book does."""
         self.page.evaluate("document.documentElement.dataset.theme = 'dark'")
@@ -124,10 +143,11 @@ class Explorer:
     def print(self) -> None:
         """Show the page as it is on paper, when its scripts have been told."""
         self.page.evaluate("""() => {
-          window.told = new Promise((tell) => matchMedia("print").addEventListener("change", tell));
+          window.told = false;
+          matchMedia("print").addEventListener("change", () => (window.told = true));
         }""")
         self.page.emulate_media(media="print")
-        self.page.evaluate("async () => { await window.told; }")
+        self.page.wait_for_function("() => window.told")
 
     def wait_until_said(self, text: str) -> None:
         """Wait until a screen reader has been told something with this text."""
@@ -180,6 +200,12 @@ class Explorer:
           });
         }"""
         return self.canvas(name).evaluate(script, [height, width])
+
+    def ink(self, name: str) -> list[int]:
+        """Red, green and blue of one of the colours of the style sheet."""
+        script = "(root, name) => getComputedStyle(root).getPropertyValue(name).trim()"
+        text = self.root.evaluate(script, f"--gx-{name}")
+        return [int(text[i : i + 2], 16) for i in (1, 3, 5)]
 
     def pixels(self, name: str, size: int) -> list[int]:
         """The grey of the middle of each of the size x size pixels of a picture, 0 to 255."""

@@ -28,7 +28,7 @@ def port() -> Iterator[int]:
 
 
 def ask(port: int, path: str, method: str = "GET", **headers: str):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, path, headers=headers)
     answer = connection.getresponse()
     content = answer.read()
@@ -115,6 +115,10 @@ def test_other_paths_lead_nowhere(port, path):
     assert b"root:" not in content
 
 
+def test_what_is_no_address_is_refused(port):
+    assert ask(port, "http://[", Host=f"localhost:{port}")[0].status == 400
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 def test_nothing_can_be_written(port, method):
     assert ask(port, ADDRESS, method)[0].status == 501
@@ -142,7 +146,7 @@ def test_a_page_that_is_closed_while_it_loads_is_no_error(port, capsys):
             # Closed at once, with most of the answer on its way.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         for thread in set(threading.enumerate()) - before:
-            thread.join(10)
+            thread.join(60)
     assert capsys.readouterr().err == ""
     assert ask(port, ADDRESS)[0].status == 200
 
@@ -174,7 +178,7 @@ def test_command_serves_until_it_is_stopped():
         (port,) = re.findall(r"^The laboratory is at http://127\.0\.0\.1:(\d+)/ \(Ctrl\+C", line)
         assert ask(int(port), ADDRESS)[0].status == 200
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()
@@ -183,7 +187,7 @@ def test_command_serves_until_it_is_stopped():
 
 def test_command_says_what_is_wrong_in_one_line(port):
     command = [sys.executable, "-m", "gahr_lib.cli", "lab", "--port", str(port)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert result.returncode == 2
     assert result.stderr.startswith(f"gahr: Port {port} cannot be used")
     assert result.stderr.count("\n") == 1

@@ -157,11 +157,11 @@ def test_who_holds_the_lock_is_not_overtaken():
 
         def steps() -> Iterator[str]:
             inside.set()
-            stopped.wait(5)
+            stopped.wait(60)
             yield "late"
 
         def stop() -> None:
-            inside.wait(5)
+            inside.wait(60)
             with ears.lock:
                 stopped.set()
                 time.sleep(0.05)  # the step has come to its end and waits for the lock

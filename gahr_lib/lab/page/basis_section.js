@@ -1,5 +1,5 @@
 // The adaptive basis at the noisy image of the first section.
-import { choiceBar, element } from "./draw.js";
+import { choiceBar, element, subscript } from "./draw.js";
 import { picture, section, taskBar } from "./controls.js";
 
 const COUNT = 16;
@@ -40,8 +40,4 @@ export function basisSection(lab, noisy) {
     shown,
   );
   return { node, repaint: () => pictures.forEach((p) => p.paint()) };
-}
-
-function subscript(number) {
-  return String(number).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
 }

@@ -37,8 +37,24 @@ export function denoiseSection(lab) {
   const live = element("p", { class: "gx-hidden", "aria-live": "polite" });
   const voice = announcer(live);
 
+  // What went wrong: a file that is not used is still none when the networks answer again.
+  const wrong = { file: "", networks: "" };
+  function complain(of, text) {
+    wrong[of] = text;
+    const all = [wrong.file, wrong.networks].filter(Boolean).join(" ");
+    if (trouble.textContent !== all) trouble.textContent = all; // it is spoken each time
+  }
+
+  let reading = 0;
+  /** Forget the file that is being read. */
+  function leaveFile() {
+    reading++;
+    fileControl.ariaBusy = false;
+    complain("file", "");
+  }
+
   function choose(value) {
-    trouble.textContent = "";
+    leaveFile();
     pad.node.hidden = value !== "draw";
     fileControl.hidden = value !== "file";
     if (value === "draw") use(pad.image());
@@ -46,20 +62,22 @@ export function denoiseSection(lab) {
     else use(images[Number(value)].values);
   }
 
-  let reading = 0;
   async function read() {
     const [chosen] = file.files;
     if (!chosen) return;
-    const mine = ++reading;
-    trouble.textContent = "";
+    leaveFile();
+    const mine = reading;
+    fileControl.ariaBusy = true;
     try {
       const values = await readImage(chosen, side);
-      if (mine === reading && source.value === "file") use(values);
+      if (mine === reading) use(values);
     } catch (error) {
       if (mine !== reading) return;
       file.value = ""; // or the same file could not be chosen again
       const why = error instanceof Refused ? error.message : `It could not be read (${error.message}).`;
-      trouble.textContent = `${chosen.name} is not used. ${why}`;
+      complain("file", `${chosen.name} is not used. ${why}`);
+    } finally {
+      if (mine === reading) fileControl.ariaBusy = false;
     }
   }
 
@@ -84,7 +102,7 @@ export function denoiseSection(lab) {
     frames.ariaBusy = true;
     do {
       again = false;
-      trouble.textContent = "";
+      complain("networks", "");
       const control = new AbortController();
       const late = setTimeout(() => {
         line.textContent = "Loading or computing …";
@@ -94,7 +112,7 @@ export function denoiseSection(lab) {
         await denoise(control.signal);
       } catch (error) {
         line.textContent = "";
-        if (!again) trouble.textContent = `It did not work: ${error.message}`;
+        if (!again) complain("networks", `It did not work: ${error.message}`);
       } finally {
         clearTimeout(late);
         overdue = null;
@@ -106,15 +124,16 @@ export function denoiseSection(lab) {
   async function denoise(signal) {
     level.textContent = sigma.toFixed(2);
     slider.setAttribute("aria-valuetext", sigma.toFixed(2));
-    const given = { image, sigma, seed: seeds.seed(), networks: lab.networks() };
+    const x = image; // there may be another one when the networks have answered
+    const given = { image: x, sigma, seed: seeds.seed(), networks: lab.networks() };
     const { y } = noisyImage();
     const [first, second] = await lab.computer.ask("denoise", { networks: given.networks, y }, { signal });
     const names = given.networks.map(lab.nameOf);
     const difference = first.image.map((v, i) => v - second.image[i]);
     const apart = Math.sqrt(meanSquare(first.image, second.image));
-    pictures.image.show(image, ["image x"]);
-    pictures.noisy.show(y, ["noisy y", decibels(psnr(y, image))]);
-    const qualities = [first, second].map((result) => decibels(psnr(result.image, image)));
+    pictures.image.show(x, ["image x"]);
+    pictures.noisy.show(y, ["noisy y", decibels(psnr(y, x))]);
+    const qualities = [first, second].map((result) => decibels(psnr(result.image, x)));
     pictures.first.show(first.image, [names[0], qualities[0]]);
     pictures.second.show(second.image, [names[1], qualities[1]]);
     pictures.difference.show(difference, ["first − second", `RMS ${apart.toFixed(3)}`], { signed: true });

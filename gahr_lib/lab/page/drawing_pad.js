@@ -1,5 +1,5 @@
 // A pad to draw on in white, with a mouse, a finger, or the arrow keys and the space bar.
-import { element } from "./draw.js";
+import { announcer, element } from "./draw.js";
 
 const SCALE = 10; // pixels of the pad for one of the image
 const BRUSH = 1.6; // its radius in pixels of the image
@@ -14,6 +14,10 @@ export function drawingPad(side, changed) {
     class: "lab-pad", width: side * SCALE, height: side * SCALE, tabindex: 0, role: "application",
     "aria-label": "Drawing pad. Arrow keys move the pen, the space bar draws.",
   });
+
+  const live = element("p", { class: "gx-hidden", "aria-live": "polite" });
+  const voice = announcer(live);
+  voice.say("");
 
   /** Brighten what the brush covers, softly at its edge. */
   function dab([column, row]) {
@@ -76,6 +80,8 @@ export function drawingPad(side, changed) {
       pen = to;
       show();
     }
+    const [column, row] = pen.map(Math.round);
+    voice.say(`${down ? "Drawing" : "Pen"} at column ${column}, row ${row} of ${side}.`);
   });
   canvas.addEventListener("keyup", (event) => (down &&= event.key !== " "));
   canvas.addEventListener("blur", () => {
@@ -95,6 +101,6 @@ export function drawingPad(side, changed) {
     { class: "gx-summary" },
     "Draw with a mouse or a finger; or move with the arrow keys, and hold the space bar to draw.",
   );
-  const node = element("div", { class: "lab-drawing" }, canvas, element("div", {}, help, button));
+  const node = element("div", { class: "lab-drawing" }, canvas, element("div", {}, help, button), live);
   return { node, image: () => pixels.slice() };
 }

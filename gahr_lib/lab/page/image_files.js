@@ -66,6 +66,8 @@ function jpegSize(view) {
       at += 1; // filling
       continue;
     }
+    // These have no length: whoever decodes the file goes on at once, and would see another frame.
+    if (marker <= 0x01 || (marker >= 0xd0 && marker <= 0xda)) throw new Refused("The JPEG file is damaged.");
     const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
     if (isFrame) return { height: view.getUint16(at + 5), width: view.getUint16(at + 7) };
     at += 2 + view.getUint16(at + 2);

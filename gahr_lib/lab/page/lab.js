@@ -12,18 +12,22 @@ const PLACES = ["first", "second"];
 /** Open the laboratory in the place of the still picture; `say` writes below it until then. */
 export async function openLaboratory(root, say, wanted) {
   const bar = element("progress", { max: 1, value: 0, "aria-label": "Loading" });
-  root.querySelector("[data-notice]").after(bar);
+  const loaded = element("span", { class: "lab-loaded" }); // changes too often to be spoken
+  root.querySelector("[data-notice]").after(bar, loaded);
   const engineLine = element("p", { class: "gx-summary", role: "status" });
   const tellEngine = (engine) => (engineLine.textContent = engineWords(engine));
   const computer = new Computer(tellEngine);
+  // The style of the explorers, which the page of the laboratory shares.
+  const style = element("link", { rel: "stylesheet", href: new URL("explorer.css", import.meta.url) });
   try {
-    const [manifest] = await Promise.all([readManifest(), addStyle()]);
+    const [manifest] = await Promise.all([readManifest(), add(style)]);
     const largest = Math.max(...manifest.networks.map(({ n }) => n));
     const chosen = ["A", "B"].map((half) => find(manifest.networks, largest, half));
     const heard = ({ received, total }) => {
       bar.value = received / total;
       const text = [received, total].map((bytes) => (bytes / 2 ** 20).toFixed(1)).join(" of ");
-      say(received < total ? `Loading: ${text} MB` : "Starting the networks …");
+      loaded.textContent = received < total ? `${text} MB` : "";
+      if (received === total) say("Starting the networks …");
     };
     const [engine, pixels] = await Promise.all([
       computer.ask("start", { manifest, networks: chosen, wanted }, { heard }),
@@ -39,9 +43,11 @@ export async function openLaboratory(root, say, wanted) {
     laboratory.focus();
   } catch (error) {
     computer.end();
+    style.remove();
     throw error;
   } finally {
     bar.remove();
+    loaded.remove();
   }
 }
 
@@ -51,12 +57,12 @@ async function readManifest() {
   return answer.json();
 }
 
-/** Load the style of the explorers, which the page of the laboratory shares. */
-function addStyle() {
+/** Put a style into the page, and wait until it is there. */
+function add(style) {
   return new Promise((resolve, reject) => {
-    const href = new URL("explorer.css", import.meta.url);
-    const error = () => reject(new Error("explorer.css could not be loaded"));
-    document.head.append(element("link", { rel: "stylesheet", href, load: resolve, error }));
+    style.onload = resolve;
+    style.onerror = () => reject(new Error("explorer.css could not be loaded"));
+    document.head.append(style);
   });
 }
 

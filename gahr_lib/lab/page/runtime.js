@@ -5,7 +5,7 @@ import { messageOf } from "./errors.js";
 const SAME = 1e-3; // how far the two may differ
 const BLOCK = 28; // vectors in the race of the two
 const PATIENCE = 15; // seconds for a graphics card that nobody insists on
-const STUCK = 60; // seconds of one run on the graphics card, after which none waits for it
+const STUCK = 60; // seconds for one run on the graphics card, or to be ready for it, and no more
 const OUTPUTS = { denoise: "denoised", product: "product" }; // as gahr_lib.export names them
 
 /** Why the graphics card is not used, or "" if it can be tried. */
@@ -179,11 +179,13 @@ export class Runtime {
 
   async #open(network, operation, provider) {
     const data = await this.#weightsOf(network);
-    const create = () =>
-      this.#ort.InferenceSession.create(this.#graphs[operation], {
+    const create = () => {
+      const session = this.#ort.InferenceSession.create(this.#graphs[operation], {
         executionProviders: [provider],
         externalData: [{ path: this.#manifest.weights, data }],
       });
+      return provider === "webgpu" ? within(STUCK, session) : session;
+    };
     const session = this.#last.then(create);
     this.#last = session.catch(() => {});
     return session;
