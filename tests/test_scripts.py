@@ -38,6 +38,8 @@ EXCUSED = {
     ("book/_static/static-widgets.js", "location.hash"),
     ("gahr_lib/lab/page/start.js", "location.protocol"),
     ("teaching/slides/slides.js", "location.search"),
+    # Messages of strange windows, which it drops.
+    ("teaching/slides/slides.js", '"message"'),
 }
 
 

@@ -3,6 +3,7 @@
 The hints are those that `gahr_lib.check.hint` returns in a notebook.
 """
 
+import re
 from html import escape
 
 from docutils import nodes
@@ -18,9 +19,13 @@ def add_hints(app: Sphinx, document: nodes.document) -> None:
         for number, hint in enumerate(known.hints if known else (), start=1):
             folded = (
                 f'<details class="hint"><summary>Hint {number}</summary>'
-                f"<p>{escape(hint)}</p></details>"
+                f"<p>{_as_html(hint)}</p></details>"
             )
             exercise += nodes.raw("", folded, format="html")
+
+
+def _as_html(hint: str) -> str:
+    return re.sub(r"`([^`]+)`", r'<code class="literal">\1</code>', escape(hint))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
