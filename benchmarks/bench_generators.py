@@ -63,7 +63,7 @@ def test_c_alpha(benchmark: BenchmarkFixture, speeds: Speeds) -> None:
     ours, plain = (torch.Generator().manual_seed(0) for _ in range(2))
     speeds.compare(
         benchmark,
-        f"C^α images {SIZE}x{SIZE}, one core",
+        f"Cᵅ images {SIZE}x{SIZE}, one core",
         lambda: c_alpha(500, SIZE, generator=ours),
         lambda: torch.stack([plain_c_alpha(2.0, plain) for _ in range(40)]),
         items=(500, 40),
@@ -79,7 +79,7 @@ def test_c_alpha_of_the_paper(benchmark: BenchmarkFixture, speeds: Speeds) -> No
     ours, plain = (torch.Generator().manual_seed(0) for _ in range(2))
     speeds.compare(
         benchmark,
-        f"C^α images {SIZE}x{SIZE}, one period, contour in whole pixels, one core",
+        f"Cᵅ images {SIZE}x{SIZE}, one period, contour in whole pixels, one core",
         lambda: c_alpha(500, SIZE, generator=ours, period=1, whole_pixels=True),
         lambda: torch.stack([plain_c_alpha(2.0, plain) for _ in range(40)]),
         items=(500, 40),

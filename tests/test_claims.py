@@ -6,6 +6,7 @@ code that a number comes from is seen here.
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,19 @@ def test_its_tolerance_is_narrow(claim: Claim) -> None:
     low, high = claim.expected
     part_of_range = (high - low) / 10 if math.isfinite(high - low) else 0.0
     assert claim.tolerance <= max(claim.spread, abs(claim.ours) / 20, part_of_range)
+
+
+@each
+def test_a_few_words_say_what_its_number_is(claim: Claim) -> None:
+    assert 3 <= len(claim.quantity.split()) <= 13, "signs and numbers count as words"
+    assert len(claim.quantity) <= 60
+    assert claim.quantity[-1] not in ".;"
+
+
+@each
+def test_its_texts_have_signs_of_multiplication(claim: Claim) -> None:
+    texts = (claim.sentence, claim.paper, claim.quantity, claim.scale, claim.why)
+    assert not re.search(r"\dx\d", " ".join(texts))
 
 
 def test_every_claim_has_a_measure_and_every_measure_a_claim() -> None:

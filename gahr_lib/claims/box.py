@@ -15,7 +15,8 @@ _LEDGER_PAGE = "../appendix/claims.html"
 # Least widths in units of the letters: together a page; on a telephone the table scrolls by itself.
 _HEAD = (("Claim", 14), ("Paper", 8), ("Here", 7), ("Status, and why", 12))
 # The theme puts what is no data frame on a light sheet in the dark, and Jupyter aligns numbers.
-_TABLE = '<table class="table dataframe" style="font-size: 0.9em">'
+# On a telephone book.css makes a list of the table: the roles stay, and labels stand before cells.
+_TABLE = '<table class="table dataframe paper-and-book" role="table" style="font-size: 0.9em">'
 _LEFT = "text-align: left"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -37,7 +38,7 @@ class PaperAndBook:
 
     def _repr_html_(self) -> str:
         head = "".join(
-            f'<th scope="col" style="min-width: {width}em; {_LEFT}">{name}</th>'
+            f'<th scope="col" role="columnheader" style="min-width: {width}em; {_LEFT}">{name}</th>'
             for name, width in _HEAD
         )
         rows = "\n".join(_row(claim) for claim in self.claims)
@@ -48,7 +49,8 @@ class PaperAndBook:
         return (
             f"{_TABLE}\n"
             f'<caption style="{_LEFT}">{caption}</caption>\n'
-            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
+            f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>\n'
+            f'<tbody role="rowgroup">\n{rows}\n</tbody></table>'
         )
 
     def _repr_markdown_(self) -> str:
@@ -60,7 +62,8 @@ class PaperAndBook:
                 f"[{text}]({address})" if address else text
                 for text, address in pieces(claim.source)
             )
-            cells = (claim.sentence, f"{claim.paper} ({source})", as_text(claim), status)
+            here = f"{as_text(claim)}, {claim.quantity}"
+            cells = (claim.sentence, f"{claim.paper} ({source})", here, status)
             rows.append([cell.replace("|", "\\|") for cell in cells])
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -112,14 +115,22 @@ def _row(claim: Claim) -> str:
         f'<a href="#cell-{claim.cell}" aria-label="shown: cell {claim.cell}">shown</a> · '
         f'<a href="{_LEDGER_PAGE}#claim-{claim.id}" aria-label="ledger: {claim.id}">ledger</a>'
     )
+    number = f'<span style="white-space: nowrap">{html.escape(as_text(claim))}</span>'
+    # "N = 10" stays on a line.
+    quantity = html.escape(claim.quantity).replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+    quantity = f'<small style="font-size: 0.88em">{quantity}</small>'
     sign = f'<span aria-hidden="true">{STATUSES[claim.status]}</span>'
     return (
-        f'<tr><th scope="row" style="{_LEFT}; font-weight: normal">'
+        f'<tr role="row"><th scope="row" role="rowheader" style="{_LEFT}; font-weight: normal">'
         f"{html.escape(claim.sentence)}<br>{links}</th>"
-        f'<td style="{_LEFT}">{html.escape(claim.paper)} ({_source(claim)})</td>'
-        f'<td style="{_LEFT}; white-space: nowrap">{html.escape(as_text(claim))}</td>'
-        f'<td style="{_LEFT}">{sign} {claim.status}{html.escape(_reason(claim))}</td></tr>'
+        f"{_cell('Paper', f'{html.escape(claim.paper)} ({_source(claim)})')}"
+        f"{_cell('Here', f'{number}<br>{quantity}')}"
+        f"{_cell('Status', f'{sign} {claim.status}{html.escape(_reason(claim))}')}</tr>"
     )
+
+
+def _cell(label: str, content: str) -> str:
+    return f'<td role="cell" data-label="{label}" style="{_LEFT}">{content}</td>'
 
 
 def _source(claim: Claim) -> str:

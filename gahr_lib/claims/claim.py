@@ -19,8 +19,20 @@ STATUSES: Mapping[str, str] = MappingProxyType(
 """What can be said of a claim, with the sign that stands beside the word."""
 
 _NORMAL = 1.96  # standard errors in half of a 95 % interval
-_TEXTS = ("id", "sentence", "source", "paper", "unit", "scale", "status", "cell", "why")
+_TEXTS = (
+    "id",
+    "sentence",
+    "source",
+    "paper",
+    "quantity",
+    "unit",
+    "scale",
+    "status",
+    "cell",
+    "why",
+)
 _MAY_BE_EMPTY = {"unit", "why"}
+_LONGEST_QUANTITY = 60  # characters: three lines of the narrow column of a table
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,8 @@ class Claim:
         The figure, equation or section of the paper.
     paper
         The paper's number or statement.
+    quantity
+        What our number is, in a few words.
     ours, spread, unit
         Our number, half the width of its 95 % interval, and their unit; "" if there is none.
     scale
@@ -125,6 +139,7 @@ class Claim:
     sentence: str
     source: str
     paper: str
+    quantity: str
     ours: float
     spread: float
     unit: str
@@ -160,6 +175,10 @@ class Claim:
             raise self._wrong("id", "words in lower case joined by hyphens", "Rename it.")
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.cell):
             raise self._wrong("cell", "the id of a cell", "Look it up in the chapter's file.")
+        if len(self.quantity) > _LONGEST_QUANTITY:
+            raise self._wrong(
+                "quantity", f"{_LONGEST_QUANTITY} characters at most", "Say the rest in scale."
+            )
 
     def _check_numbers(self) -> None:
         if isinstance(self.chapter, bool) or not isinstance(self.chapter, int) or self.chapter < 1:

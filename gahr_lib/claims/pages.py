@@ -28,9 +28,9 @@ says of it.
 
 {verdicts}
 
-*Here* is our number, followed by half the width of its 95 % interval, which is about images,
-samples or draws of noise. It says nothing of other networks: where a claim is about networks, one
-or two of them stand for all.
+*Here* is our number and what it is. After ± stands half the width of its 95 % interval, which is
+about images, samples or draws of noise. It says nothing of other networks: where a claim is about
+networks, one or two of them stand for all.
 
 No number is typed from memory. Each claim has a function that measures it again, from the networks
 and the cached results of the package. A test fails if the number has moved by more than the
@@ -159,7 +159,8 @@ def _entry(claim: Claim, source: tuple[str, int], repository: str) -> str:
         f"- {STATUSES[claim.status]} **{claim.status}**"
         + (f": {_escape(claim.why)}" if claim.why else ""),
         f"- Paper: {_escape(claim.paper)} ({_source(claim)})",
-        f"- Here: **{as_text(claim)}**; {low} to {high} would support the claim",
+        f"- Here: **{as_text(claim)}**, {_escape(claim.quantity)}; {low} to {high} would support "
+        "the claim",
         f"- Measured on: {_escape(claim.scale)}",
         f"- Shown in Chapter {claim.chapter}, "
         f"{{ref}}`cell {claim.cell} <cell-{claim.chapter}-{claim.cell.lower()}>`",

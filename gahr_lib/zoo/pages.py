@@ -32,7 +32,7 @@ Beside the weights of every network of the package lies a card that says how the
 what was measured of them. {{func}}`gahr_lib.zoo.card` returns it, and this page shows all {count}.
 [](zoo.md) tells how to make them again.
 
-PSNR is in dB, averaged over up to 500 images, for noise of the standard deviation sigma. The rows
+PSNR is in dB, averaged over up to 500 images, for noise of the standard deviation σ. The rows
 are of different images: training images; images of the *other half*, on which the network's twin
 was trained; and test images, which neither has seen. Compare networks along one row. The rows in
 italics are no networks. They show what there is to know: the noisy *input* itself; the *Wiener
@@ -42,13 +42,13 @@ the *Bayes optimum*, which no denoiser beats, on test images, where it is known.
 more than 60 dB.
 
 The error of *homogeneity* is the relative difference of $f(0.3\\,y)$ and $0.3\\,f(y)$, which a
-network without biases owes to rounding alone; *asymmetry* is $\\|J - J^T\\| / \\|J + J^T\\|$. Both
-are at one noisy test image, at sigma 0.1.
+network without biases owes to rounding alone; *asymmetry* is
+$\\|J - J^\\top\\| / \\|J + J^\\top\\|$. Both are at one noisy test image, at σ = 0.1.
 """
 _TIME = """\
 ## Images and time of training
 
-PSNR at sigma 0.1 of networks of half A, after so many steps: on training images / on test images.
+PSNR at σ = 0.1 of networks of half A, after so many steps: on training images / on test images.
 Their weights are there too: `load_denoiser("fashion", n_train=10, step=500)`.
 """
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +12,14 @@ from gahr_lib.claims.box import as_number, as_text
 from gahr_lib.claims.sources import PAPER
 from gahr_lib.errors import ConfigError
 
+ROOT = Path(__file__).parents[2]
 CLAIM = Claim(
     id="rates-slope",
     chapter=4,
     sentence="Slope < 1 & falling | somewhere",
     source="figure 4",
     paper="0.61",
+    quantity="slope < at N = 3",
     ours=-2.5,
     spread=0.25,
     unit="dB",
@@ -55,7 +58,8 @@ def test_a_row_says_what_paper_here_status_and_why_and_leads_to_cell_and_ledger(
     texts = [text.strip() for _, _, text in page.cells]
     assert texts[1:5] == ["Claim", "Paper", "Here", "Status, and why"]
     assert texts[5].startswith("Slope < 1 & falling | somewhere")
-    assert texts[6:] == ["0.61 (figure 4)", "−2.50 ± 0.25 dB", "✗ contradicted. <who> knows"]
+    here = "−2.50 ± 0.25 dBslope < at N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}3"
+    assert texts[6:] == ["0.61 (figure 4)", here, "✗ contradicted. <who> knows"]
     assert page.links == ["#cell-slopes", "../appendix/claims.html#claim-rates-slope", PAPER]
 
 
@@ -76,6 +80,17 @@ def test_the_table_has_a_caption_and_its_heads_a_scope() -> None:
     assert scopes == ["col"] * 4 + ["row"] * 2
 
 
+def test_as_a_list_on_a_telephone_its_cells_have_labels_and_stay_cells() -> None:
+    page = PaperAndBook(4, (CLAIM,))._repr_html_()
+    assert 'class="table dataframe paper-and-book" role="table"' in page
+    cells = [attributes for tag, attributes, _ in Cells(page).cells if tag != "caption"]
+    assert [cell["role"] for cell in cells] == ["columnheader"] * 4 + ["rowheader"] + ["cell"] * 3
+    assert [cell.get("data-label") for cell in cells[5:]] == ["Paper", "Here", "Status"]
+    style = (ROOT / "book" / "_static" / "book.css").read_text(encoding="utf-8")
+    assert "table.paper-and-book td::before" in style
+    assert "content: attr(data-label)" in style
+
+
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_status_is_a_word_beside_a_sign_for_the_eye(status: str) -> None:
     ours = 0.5 if status == "reproduced" else -2.5
@@ -89,6 +104,7 @@ def test_as_markdown_it_is_a_table_with_as_many_cells_in_every_row() -> None:
     assert head.count(" | ") == 3
     assert row.replace("\\|", "").count(" | ") == 3
     assert "✗ contradicted" in row
+    assert "−2.50 ± 0.25 dB, slope < at N = 3" in row
 
 
 def test_the_box_of_a_chapter_has_its_claims() -> None:

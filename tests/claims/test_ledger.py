@@ -15,6 +15,7 @@ FIRST: dict[str, Any] = {
     "sentence": "So it is.",
     "source": "figure 1",
     "paper": "1",
+    "quantity": "number of all",
     "ours": 1,
     "spread": 0.0,
     "unit": "",

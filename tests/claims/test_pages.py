@@ -19,6 +19,7 @@ CLAIM = Claim(
     sentence="The slope is 2^[n] * x_1.",
     source="figure 4",
     paper="0.61",
+    quantity="slope of x_1",
     ours=0.5,
     spread=0.02,
     unit="dB",
@@ -48,7 +49,7 @@ def test_an_entry_leads_to_source_test_and_cell() -> None:
         "The slope is 2^\\[n\\] \\* x\\_1.",
         "- ✓ **reproduced**\n",
         f"- Paper: 0.61 ([figure 4]({PAPER}))",
-        "- Here: **0.500 ± 0.020 dB**; −∞ to 1 would support the claim",
+        "- Here: **0.500 ± 0.020 dB**, slope of x\\_1; −∞ to 1 would support the claim",
         "{ref}`cell Slopes <cell-2-slopes>`",
         f"({ADDRESS}/tests/test_claims.py): `pytest tests/test_claims.py -k topic-name`",
     ):
