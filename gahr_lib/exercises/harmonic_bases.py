@@ -110,16 +110,16 @@ EXERCISES = {
         _shear,
         "a ratio of norms, an eigenvalue and a singular value, in this order",
         (
-            "Write down J - J' and J + J'; a Frobenius norm is the root of the sum of squares.",
-            "The symmetric part has 1 on and 1/2 off the diagonal; s^2 is an eigenvalue of J' J.",
+            "Write down J − Jᵀ and J + Jᵀ; a Frobenius norm is the root of the sum of squares.",
+            "The symmetric part has 1 on and ½ off the diagonal; s² is an eigenvalue of Jᵀ J.",
         ),
     ),
     "harmonics-count": Exercise(
         _count,
         "two numbers of half-waves: of the product of cosines, then of the chessboard",
         (
-            "For a product of two functions, sum_j E_j^2 is the product of the two sums.",
-            "One cosine of p half-waves has p^2 / (p - 1/2); multiply those of p = 4 and p = 2.",
+            "For a product of two functions, the sum of all Eⱼ² is the product of their two sums.",
+            "One cosine of p half-waves has p² / (p − ½); multiply those of p = 4 and p = 2.",
         ),
     ),
     "harmonics-chance": Exercise(
@@ -127,23 +127,23 @@ EXERCISES = {
         "an overlap and a dimension, in this order",
         (
             "The mean of a random projection on k of d dimensions is k / d times the identity.",
-            "The overlap by chance is k / d, with d = 80 x 80.",
+            "The overlap by chance is k / d, with d = 80 × 80.",
         ),
     ),
     "harmonics-filter": Exercise(
         _filter,
         "the sum of a row and one of its entries, in this order",
         (
-            "jacobian.filters(network, y, [(23, 12)]).rows has the row, as an image.",
-            "Take rows[0, 0]: its sum(), and its entry [23, 12].",
+            "`jacobian.filters(network, y, [(23, 12)]).rows` has the row, as an image.",
+            "Take `rows[0, 0]`: its sum, and its entry `[23, 12]`.",
         ),
     ),
     "harmonics-bias": Exercise(
         _bias,
         "a relative error and a difference of mean PSNRs in dB, in this order",
         (
-            "The error is jacobian.homogeneity_error(biased, y, 0.5), a fraction.",
-            "Subtract: psnr_curve(biased, ...).mean() - psnr_curve(network, ...).mean().",
+            "The error is `jacobian.homogeneity_error(biased, y, 0.5)`, a fraction.",
+            "Subtract: `psnr_curve(biased, ...).mean() - psnr_curve(network, ...).mean()`.",
         ),
         tolerance=0.03,
     ),
@@ -151,8 +151,8 @@ EXERCISES = {
         _project,
         "three exponents, for the three noise levels of the result",
         (
-            "half_waves takes (K, 1, H, W) in floats; growth takes its counts.",
-            "Average growth(half_waves(...)) over the images of cached.vectors[-1].",
+            "`half_waves` takes (K, 1, H, W) in floats; `growth` takes its counts.",
+            "Average `growth(half_waves(...))` over the images of `cached.vectors[-1]`.",
         ),
         tolerance=0.02,
     ),

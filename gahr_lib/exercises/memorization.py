@@ -100,16 +100,16 @@ EXERCISES = {
         "one PSNR, in dB",
         (
             "All that survives is the part of the noise along one direction out of 784.",
-            "The squared error is sigma^2 in total, so sigma^2 / 784 for each pixel.",
+            "The squared error is σ² in total, so σ² / 784 for each pixel.",
         ),
         tolerance=0.002,
     ),
     "memorization-weights": Exercise(
         _weights,
-        "two weights of the nearer image, for sigma = 1 and for sigma = 0.5",
+        "two weights of the nearer image, for σ = 1 and for σ = 0.5",
         (
-            "Only the difference of the two squared distances matters: divide by exp(-10 / ...).",
-            "The weight is 1 / (1 + exp(-D / (2 sigma^2))), with D the difference.",
+            "Only the difference of the two squared distances matters: divide by exp(−10 / 2σ²).",
+            "The weight is 1 / (1 + exp(−D / 2σ²)), with D the difference.",
         ),
     ),
     "memorization-twins": Exercise(
@@ -122,26 +122,26 @@ EXERCISES = {
     ),
     "memorization-doubled": Exercise(
         _doubled,
-        "a weight, and a difference of squared distances in units of sigma^2",
+        "a weight, and a difference of squared distances in units of σ²",
         (
             "An image that is there three times is three terms of the sum, each with its weight.",
-            "For the second number set 3 exp(-a / (2 sigma^2)) = exp(-b / (2 sigma^2)).",
+            "For the second number set 3 exp(−a / 2σ²) = exp(−b / 2σ²).",
         ),
     ),
     "memorization-gap": Exercise(
         _gap,
         "one paired gap, in dB",
         (
-            "Load the networks of both halves for n_train=300; only A has seen these images.",
-            "psnr_curve(network, x, [0.4], generator=...) for each; subtract, and take the mean.",
+            "Load the networks of both halves for `n_train=300`; only A has seen these images.",
+            "`psnr_curve(network, x, [0.4], generator=...)` for each; subtract, and take the mean.",
         ),
     ),
     "memorization-stop": Exercise(
         _stop,
         "a number of steps and a mean PSNR in dB, in this order",
         (
-            "load_denoiser takes step=...; make a new generator with seed 0 for every network.",
-            "Compare psnr_curve(network, x, [0.1], generator=...).mean() at all four steps.",
+            "`load_denoiser` takes `step=...`; make a new generator with seed 0 for every network.",
+            "Compare `psnr_curve(network, x, [0.1], generator=...).mean()` at all four steps.",
         ),
         tolerance=0.002,
     ),
@@ -149,8 +149,8 @@ EXERCISES = {
         _duplicates,
         "two whole numbers: for the threshold of the paper, then for the higher one",
         (
-            "gahr.data.duplicates(images, threshold) lists a pair for every image that would go.",
-            "Count its pairs: len(gahr.data.duplicates(images, threshold).pairs).",
+            "`gahr.data.duplicates(images, threshold)` lists a pair for every image that would go.",
+            "Count its pairs: `len(gahr.data.duplicates(images, threshold).pairs)`.",
         ),
         tolerance=1e-6,
     ),
@@ -158,18 +158,19 @@ EXERCISES = {
         _alarms,
         "a cosine and a fraction of the samples, in this order",
         (
-            "real_to_own holds the unseen images' cosines, to_own those of the samples.",
-            "The threshold is real_to_own.quantile(...), with all but one in a hundred below it.",
+            "`real_to_own` holds the unseen images' cosines, `to_own` those of the samples.",
+            "The threshold is `real_to_own.quantile(...)`, with all but one in a hundred below it.",
         ),
     ),
     "memorization-shared": Exercise(
         _shared,
         "two mean PSNRs in dB: on the duplicate, then on the other nine images",
         (
-            "torch.cat([ten[:1], book.training(10, 'B')[1:]]) is what this twin sees; its "
-            "seeds are 2 for build_network and 3 for train.",
-            "Leave config as it is, with its 800 steps: return state.denoiser() when state.step is "
-            "400. Then psnr_curve(network, x, [0.4], generator=...).mean() for each set.",
+            "`torch.cat([ten[:1], book.training(10, 'B')[1:]])` is what this twin sees; its "
+            "seeds are 2 for `build_network` and 3 for `train`.",
+            "Leave `config` as it is, with its 800 steps: return `state.denoiser()` when "
+            "`state.step` is 400. Then `psnr_curve(network, x, [0.4], generator=...).mean()` for "
+            "each set.",
         ),
         tolerance=0.02,
     ),

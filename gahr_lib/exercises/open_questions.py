@@ -83,10 +83,10 @@ def _place() -> Sequence[float]:
 EXERCISES = {
     "questions-nothing": Exercise(
         _nothing,
-        "two values of r^2, for sigma = 0.1 and sigma = 0.5",
+        "two values of r², for σ = 0.1 and σ = 0.5",
         (
             "The noisy image differs from the clean one by the noise alone.",
-            "r^2 = 1 - (mean squared difference) / (variance of the pixels of the clean image).",
+            "r² = 1 − (mean squared difference) / (variance of the pixels of the clean image).",
         ),
     ),
     "questions-budget": Exercise(
@@ -94,7 +94,7 @@ EXERCISES = {
         "two numbers of images, for the powers 1 and 0.85",
         (
             "Memorization begins at 1,500 steps for 100 images; the budget is 4,000 steps.",
-            "Solve 1500 (N / 100)^power = 4000 for N.",
+            "Solve 1,500 (N / 100)ᵖ = 4,000 for N, with p the power.",
         ),
     ),
     "questions-disc": Exercise(
@@ -102,39 +102,39 @@ EXERCISES = {
         "two distances in pixels: of the disc, then of the bell",
         (
             "Weights are squared before they are summed, and the area of a ring grows with r.",
-            "The squared bell is exp(-r^2 / s^2); its energy within r is 1 - exp(-r^2 / s^2).",
+            "The squared bell is exp(−r² / s²); its energy within r is 1 − exp(−r² / s²).",
         ),
     ),
     "questions-patch": Exercise(
         _patch,
         "a side of 3, 5, 7 or 9 pixels, and a ratio of squared errors",
         (
-            "Make a PatchPosterior of the 300 images for every side, and call it with y and 0.2.",
-            "The ratio is the mean of (machine - network)^2 over that of (network - x)^2.",
+            "Make a `PatchPosterior` of the 300 images for every side, and call it with y and 0.2.",
+            "The ratio is the mean of (machine − network)² over that of (network − x)².",
         ),
     ),
     "questions-level": Exercise(
         _half,
         "two numbers of steps, for the leads of 1 dB and of 2 dB",
         (
-            "experiments.crossing(steps, values, level) finds where values first reach a level.",
-            "The values are onsets.lead[onsets.n_train == 16][0].",
+            "`experiments.crossing(steps, values, level)` finds where values first reach a level.",
+            "The values are `onsets.lead[onsets.n_train == 16][0]`.",
         ),
     ),
     "questions-thirds": Exercise(
         _thirds,
         "two mean cosines: of the third farthest from the training set, then of the nearest",
         (
-            "samples-1000 holds to_own and similarity; sort the samples by the first.",
-            "to_own.argsort() orders them; its first 85 and its last 85 are the two thirds.",
+            "`samples-1000` holds `to_own` and `similarity`; sort the samples by the first.",
+            "`to_own.argsort()` orders them; its first 85 and its last 85 are the two thirds.",
         ),
     ),
     "questions-place": Exercise(
         _place,
         "two ratios of squared errors: of Wiener, then of StationaryWiener",
         (
-            "Both filters are made of images with from_images, and called with y and sigma.",
-            "Divide the mean of (filter - network)^2 by the mean of (network - x)^2.",
+            "Both filters are made of images with `from_images`, and called with y and σ.",
+            "Divide the mean of (filter − network)² by the mean of (network − x)².",
         ),
     ),
 }

@@ -93,9 +93,9 @@ def _nearest_disc() -> Sequence[float]:
 EXERCISES = {
     "rates-read-slope": Exercise(
         _read_slope,
-        "alpha, and the factor by which the squared error falls, in this order",
+        "α, and the factor by which the squared error falls, in this order",
         (
-            "Solve alpha / (alpha + 1) = 0.8. A tenth of sigma is 20 dB of input PSNR.",
+            "Solve α / (α + 1) = 0.8. A tenth of σ is 20 dB of input PSNR.",
             "20 dB in are 0.8 times as many out, and 10 dB are a factor of 10.",
         ),
     ),
@@ -103,7 +103,7 @@ EXERCISES = {
         _decay_slope,
         "an exponent and a slope, in this order",
         (
-            "Write the statement as 4^-a = 1/8 and take logarithms.",
+            "Write the statement as 4⁻ᵃ = 1/8 and take logarithms.",
             "The slope is a / (a + 1).",
         ),
     ),
@@ -111,8 +111,8 @@ EXERCISES = {
         _manifold,
         "one PSNR, in dB",
         (
-            "The optimum keeps the noise of three directions out of 64 x 64.",
-            "The error of a pixel is 3 sigma^2 / 4096; the PSNR is -10 log10 of it.",
+            "The optimum keeps the noise of three directions out of 64 × 64.",
+            "The error of a pixel is 3σ² / 4096; the PSNR is −10 log₁₀ of it.",
         ),
         tolerance=0.002,
     ),
@@ -121,7 +121,7 @@ EXERCISES = {
         "two whole numbers: for 64 and for 128 pixels",
         (
             "The centre of the image is at (side / 2, side / 2); grey levels are 1 and 0.",
-            'WaveletShrinkage("haar").analyze(render_discs(disc, side)) has all coefficients.',
+            '`WaveletShrinkage("haar").analyze(render_discs(disc, side))` has all coefficients.',
         ),
         tolerance=0.02,
     ),
@@ -129,25 +129,27 @@ EXERCISES = {
         _two_ranges,
         "two slopes: from 6 to 20 dB, then from 20 to 40 dB",
         (
-            "fit_slope takes lowest=... and highest=..., in dB of input PSNR.",
-            "rates.fit_slope(curves[5].input_psnr, curves[5].network, lowest=6, highest=20).slope",
+            "`fit_slope` takes `lowest=...` and `highest=...`, in dB of input PSNR.",
+            "Pass `curves[5].input_psnr` and `curves[5].network`, with `lowest=6, highest=20`, and "
+            "take `.slope` of what comes back.",
         ),
     ),
     "rates-field-limit": Exercise(
         _field_limit,
         "one input PSNR, in dB",
         (
-            "Compute field_psnr(2, inputs) at 0, 2, 4, ... dB; differences over 2 are slopes.",
-            "Look for the first difference above 2 x 0.75, and take the level where it starts.",
+            "Compute `field_psnr(2, inputs)` at 0, 2, 4, … dB; differences over 2 are slopes.",
+            "Look for the first difference above 2 × 0.75, and take the level where it starts.",
         ),
         tolerance=1e-6,
     ),
     "rates-nearest-disc": Exercise(
         _nearest_disc,
-        "one mean squared error of an image, in units of sigma^2",
+        "one mean squared error of an image, in units of σ²",
         (
-            "Linearize the disc in its five parameters with torch.func.jacfwd, and solve for them.",
-            "Repeat lstsq(tangent, y - disc) some ten times, halving a step that goes too far.",
+            "Linearize the disc in its five parameters with `torch.func.jacfwd`, and solve for "
+            "them.",
+            "Repeat `lstsq(tangent, y - disc)` some ten times, halving a step that goes too far.",
         ),
         tolerance=0.03,
     ),

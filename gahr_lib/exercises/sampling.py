@@ -115,16 +115,16 @@ EXERCISES: dict[str, Exercise] = {
         _gamma,
         "two noise levels: what is injected, and what is left",
         (
-            "What is left is (1 - beta h) s; before anything is injected it is (1 - h) s.",
-            "Variances add up: gamma^2 is the difference of the squares of the two.",
+            "What is left is (1 − β h) s; before anything is injected it is (1 − h) s.",
+            "Variances add up: γ² is the difference of the squares of the two.",
         ),
     ),
     "sampling-steps": Exercise(
         _steps,
-        "two whole numbers of steps, for beta = 0.3 and for beta = 1",
+        "two whole numbers of steps, for β = 0.3 and for β = 1",
         (
-            "After n steps the noise is (1 - beta h)^n.",
-            "Divide log 0.01 by log 0.97, and by log 0.9, and round up.",
+            "After n steps the noise is (1 − β h)ⁿ.",
+            "Divide ln 0.01 by ln 0.97, and by ln 0.9, and round up.",
         ),
         tolerance=0.001,
     ),
@@ -133,22 +133,22 @@ EXERCISES: dict[str, Exercise] = {
         "the noise found, and the squared error per pixel",
         (
             "Of 784 directions 150 are kept, and the noise in those is not seen.",
-            "s^2 = sigma^2 (1 - tr J / d), and the error is sigma^2 - s^2.",
+            "s² = σ² (1 − tr J / d), and the error is σ² − s².",
         ),
     ),
     "sampling-ddpm": Exercise(
         _ddpm,
-        "h and beta",
+        "h and β",
         (
-            "The first is 1 - sigma'^2 / sigma^2, from the table.",
-            "1 - beta h has to be sigma' / sigma.",
+            "The first is 1 − σ′² / σ², from the table.",
+            "1 − β h has to be σ′ / σ.",
         ),
     ),
     "sampling-scale": Exercise(
         _scale,
         "a ratio of norms",
         (
-            "Follow one step of the loop with c x in the place of x: what happens to r, s, gamma?",
+            "Follow one step of the loop with c x in the place of x: what happens to r, s, γ?",
             "Everything is multiplied by c, and c is one half.",
         ),
         tolerance=0.002,
@@ -157,16 +157,16 @@ EXERCISES: dict[str, Exercise] = {
         _ddim,
         "two mean cosines, for 5 and for 20 noise levels",
         (
-            "Draw three times with equal generators, then use gahr.metrics.cosine_similarity.",
-            "gahr.sample(denoiser, 8, config=ddim(falling_sigmas(5), mean=0.3), generator=...).",
+            "Draw three times with equal generators, then use `gahr.metrics.cosine_similarity`.",
+            "`gahr.sample(denoiser, 8, config=ddim(falling_sigmas(5), mean=0.3), generator=...)`.",
         ),
     ),
     "sampling-blocks": Exercise(
         _blocks,
         "two PSNRs in dB: of the picture of least energy, and of the samples",
         (
-            "problem.adjoint(m) is the first picture, inverse.solve gives the second.",
-            "Take the mean of gahr.psnr(..., clothes[:8]) over the eight pictures.",
+            "`problem.adjoint(m)` is the first picture, `inverse.solve` gives the second.",
+            "Take the mean of `gahr.psnr(..., clothes[:8])` over the eight pictures.",
         ),
         tolerance=0.005,
     ),
@@ -174,8 +174,8 @@ EXERCISES: dict[str, Exercise] = {
         _blind,
         "the fraction of training images, and the mean number of steps",
         (
-            "A denoiser is any function of y (B, C, H, W); sample_steps takes it as it is.",
-            "Each image finds its own sigma; count state.active over all states, divided by 16.",
+            "A denoiser is any function of y (B, C, H, W); `sample_steps` takes it as it is.",
+            "Each image finds its own σ; count `state.active` over all states, divided by 16.",
         ),
     ),
 }

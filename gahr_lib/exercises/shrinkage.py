@@ -96,33 +96,33 @@ EXERCISES = {
         _noise_level,
         "one noise level, in intensity units",
         (
-            "Solve the formula of the input PSNR for sigma.",
-            "The input PSNR is -20 log10 sigma: divide by -20, then raise 10 to that power.",
+            "Solve the formula of the input PSNR for σ.",
+            "The input PSNR is −20 log₁₀ σ: divide by −20, then raise 10 to that power.",
         ),
     ),
     "shrinkage-how-many": Exercise(
         _how_many,
         "the number M of coefficients and the error, in this order",
         (
-            "Work out M sigma^2 + tail for M = 0 to 5.",
-            "Keeping a coefficient costs sigma^2 = 0.01, losing it its square. Compare the two.",
+            "Work out M σ² + tail for M = 0 to 5.",
+            "Keeping a coefficient costs σ² = 0.01, losing it its square. Compare the two.",
         ),
     ),
     "shrinkage-best-basis": Exercise(
         _best_basis,
         "two whole numbers: for the cosine basis, then for the Haar basis",
         (
-            "coefficients(basis, x) gives <x, e_k>. Which of them are worth their variance?",
-            "The best M counts the coefficients whose square is larger than sigma^2.",
+            "`coefficients(basis, x)` gives ⟨x, eₖ⟩. Which of them are worth their variance?",
+            "The best M counts the coefficients whose square is larger than σ².",
         ),
         tolerance=1e-6,
     ),
     "shrinkage-soft-rank": Exercise(
         _soft_rank,
-        "three traces, for sigma = 0.05, 0.2 and 0.8",
+        "three traces, for σ = 0.05, 0.2 and 0.8",
         (
             "Make a new generator with seed 0 for every noise level.",
-            "gahr_lib.analysis.jacobian.trace(denoiser, y), with y from add_noise(x, sigma).",
+            "`jacobian.trace(denoiser, y)`, with `y` from `gahr.add_noise(x, s, generator=...)`.",
         ),
         tolerance=0.005,
     ),
@@ -130,8 +130,8 @@ EXERCISES = {
         _twice,
         "two mean PSNRs in dB: applied once, then applied twice",
         (
-            "psnr_curve takes any function of (y, sigma): pass one that calls the network twice.",
-            "lambda y, sigma=None: denoiser(denoiser(y)) goes in the place of the denoiser.",
+            "`psnr_curve` takes any function of y and σ: pass one that calls the network twice.",
+            "`lambda y, sigma=None: denoiser(denoiser(y))` goes in the place of the denoiser.",
         ),
         tolerance=0.001,
     ),
@@ -139,16 +139,16 @@ EXERCISES = {
         _half_direction,
         "two numbers: the area in nats, then in bits",
         (
-            "Draw the excess error over sigma^2 against the logarithm of sigma: which shape is it?",
-            "Integrate (1/2) sigma^2 sigma^-3 over sigma. One bit is log 2 nats.",
+            "Draw the excess error over σ² against the logarithm of σ: which shape is it?",
+            "Integrate ½ σ² σ⁻³ over σ. One bit is ln 2 nats.",
         ),
     ),
     "shrinkage-sure": Exercise(
         _sure,
-        "two mean PSNRs in dB: at sigma = 0.05, then at sigma = 0.2",
+        "two mean PSNRs in dB: at σ = 0.05, then at σ = 0.2",
         (
             "SURE has to be minimized for each image by itself, over the 41 steps of the grid.",
-            "No coefficient is exempt, not even the coarsest; and the noise of psnr_curve has to "
+            "No coefficient is exempt, not even the coarsest; and the noise of `psnr_curve` has to "
             "come from a new generator of seed 0 for each of the two levels.",
         ),
         tolerance=0.001,
