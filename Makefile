@@ -96,7 +96,8 @@ $(STAMPS)/book: $(PAGES) $(STAMPS)/library
 	@rm -rf $(HTML)
 	@# A first import lists this machine's fonts, and says so: not in a chapter.
 	@$(BIN)/python -c "import matplotlib.font_manager"
-	@set -o pipefail; $(BIN)/jupyter-book build . --all -W -n --keep-going -q 2>&1 \
+	@# On one thread, as in the tests: the networks are small, and threads wait for each other.
+	@set -o pipefail; OMP_NUM_THREADS=1 $(BIN)/jupyter-book build . --all -W -n --keep-going -q 2>&1 \
 	    | tee _build/book.log
 	@touch $@
 
