@@ -25,7 +25,7 @@ SAME = {
     "01": "rates circle.* trace-sure formulas-(small|psnr|black) kl-.*",
     "02": "gap-small live-.* grid-.* seeds-small variance-curves ssim rough dark pieces collage "
     "doubled alike",
-    "03": "asymmetry-table trace-levels filters filter-numbers photograph count-cells half-waves "
+    "03": "asymmetry-table trace-levels filters filter-numbers photograph.* count-cells half-waves "
     "verdict.* by-noise shuffled-.*",
     "04": "make-.* ribbon-.* tails.* windows weights contour.* manifold-.* tangent-.* error-.* "
     "ray-figure",
