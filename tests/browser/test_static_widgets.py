@@ -141,6 +141,7 @@ def test_widgets_that_need_python_say_so(open_widgets):
 
 def test_pages_opened_as_files_work_too(explorer, open_widgets, tmp_path):
     shown = Explorer(open_widgets(explorer))
+    shown.root.wait_for()  # a script that is on its way when the page is left fails
     shown.page.goto((tmp_path / "page.html").as_uri())
     explorer.image, explorer.kept = 0, 33
     shown.root.wait_for()

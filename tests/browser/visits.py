@@ -66,7 +66,8 @@ class Visit:
             self.complaints.append(f"asked another host: {request.url}")
 
     def _on_failure(self, request: Any) -> None:
-        self.complaints.append(f"failed: {request.url}")
+        if request.failure != "net::ERR_ABORTED":  # as what is on its way when a page is left
+            self.complaints.append(f"failed: {request.url} ({request.failure})")
 
     def _on_response(self, response: Any) -> None:
         if response.status >= 400:
