@@ -42,8 +42,9 @@ def _text_at(node: nodes.Node, step: int) -> nodes.Text | None:
 
 
 def _put(old: nodes.Text, new: str) -> None:
-    if new != old:
-        old.parent.replace(old, nodes.Text(new))
+    # Not by `replace`, which would take the first text of the same letters.
+    place = next(i for i, node in enumerate(old.parent) if node is old)
+    old.parent[place] = nodes.Text(new)
 
 
 def _hold_together(formula: nodes.math) -> None:

@@ -40,6 +40,7 @@ def paragraph(*parts):
         ((number("7"), " dB of it"), "7\u00a0dB of it"),
         ((number("7"), " dBs"), "7 dBs"),
         ((number("7"), " of ", number("9"), " % more"), "7 of 9\u00a0% more"),
+        ((link("a"), " % of ", number("9"), " % of "), "a % of 9\u00a0% of "),
     ],
 )
 def test_numbers_keep_their_sign_and_their_unit(parts, expected):
@@ -54,6 +55,8 @@ def test_numbers_keep_their_sign_and_their_unit(parts, expected):
         (("at ", formula(), " and"), []),
         ((formula(),), []),
         ((formula("y"), ", ", formula(), "."), ["y,", "x."]),
+        ((link("a"), ", ", formula(), ", ", link("b")), ["x,"]),
+        ((link("a"), " (", link("b"), " (", formula(), ")"), ["(x)"]),
     ],
 )
 def test_formulas_keep_the_stops_that_touch_them(parts, held):
